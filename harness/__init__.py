@@ -1,0 +1,10 @@
+"""The engine of cheers-bench: records, registry, runner, ledger, statistics, tables.
+
+It knows no benchmark and no model; both come through the registry.
+"""
+
+from harness.adapter import ModelAdapter, VisionTokens
+from harness.errors import BenchError
+from harness.task import Probe, Task
+
+__all__ = ["BenchError", "ModelAdapter", "Probe", "Task", "VisionTokens"]

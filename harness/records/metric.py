@@ -1,0 +1,107 @@
+"""Metrics: how they're defined, and the value with its interval."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from harness.records.base import Record
+
+__all__ = ["Aggregation", "Direction", "MetricSpec", "MetricValue"]
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEITHER = "neither"
+
+
+class Aggregation(StrEnum):
+    """How sample scores become one number."""
+
+    MEAN = "mean"
+    """Mean over samples."""
+
+    MEAN_OF_CATEGORIES = "mean_of_categories"
+    """Unweighted mean of the category means, as GenEval's overall."""
+
+    ALL_IN_CLUSTER = "all_in_cluster"
+    """Share of clusters in which every sample scores 1, as circular evaluation."""
+
+    ANY_IN_CLUSTER = "any_in_cluster"
+    """Share of clusters in which some sample scores 1, as GenEval's prompt accuracy."""
+
+    MEDIAN = "median"
+    """Median over samples, as p50 latency."""
+
+    P90 = "p90"
+    """90th percentile over samples."""
+
+    P99 = "p99"
+    """99th percentile over samples."""
+
+    SUM = "sum"
+    """Sum over samples, as OCRBench's total."""
+
+
+class MetricSpec(Record, frozen=True, kw_only=True):
+    """Definition of one metric of a task."""
+
+    name: str
+    """Name in tables, unique in the task."""
+
+    score: str
+    """Key in `Outcome.scores` that it aggregates."""
+
+    aggregation: Aggregation = Aggregation.MEAN
+    """How sample scores become one number."""
+
+    direction: Direction = Direction.HIGHER
+    """Which way is better."""
+
+    low: float | None = 0.0
+    """Smallest possible value; `None` is unbounded."""
+
+    high: float | None = 1.0
+    """Largest possible value; `None` is unbounded."""
+
+    unit: str = ""
+    """Unit as printed: empty for a fraction, `s`, `MiB`, `dB`, `tokens`."""
+
+    category: str | None = None
+    """Restricts the metric to one category of samples."""
+
+    description: str = ""
+    """One sentence for readers of the table."""
+
+
+class MetricValue(Record, frozen=True, kw_only=True):
+    """One computed metric."""
+
+    name: str
+    """The metric's name."""
+
+    value: float | None
+    """Point estimate over the known samples; `None` where there is none."""
+
+    low: float | None = None
+    """Lower end of the 95% interval."""
+
+    high: float | None = None
+    """Upper end of the 95% interval."""
+
+    n: int = 0
+    """Samples (or clusters, for the cluster aggregations) in the estimate."""
+
+    clusters: int = 0
+    """Independent clusters among them."""
+
+    method: str = ""
+    """How the interval was computed."""
+
+    bound_low: float | None = None
+    """Value if every unknown sample had scored the metric's smallest value."""
+
+    bound_high: float | None = None
+    """Value if every unknown sample had scored the metric's largest value."""

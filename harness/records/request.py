@@ -1,0 +1,151 @@
+"""What a model is asked. Requests live in memory only; the ledger keeps their digests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from harness.records.base import Record
+from harness.records.capability import Capability
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "AnswerRequest",
+    "EditImageRequest",
+    "GenerateImageRequest",
+    "ImageDecoding",
+    "LogLikelihoodRequest",
+    "ReconstructRequest",
+    "Request",
+    "TextDecoding",
+]
+
+
+class TextDecoding(Record, frozen=True, kw_only=True):
+    """How text is decoded. A field left `None` takes the model's recorded default."""
+
+    max_new_tokens: int = 64
+    """Upper bound on generated tokens; reaching it gives finish reason `length`."""
+
+    temperature: float = 0.0
+    """0 is greedy; above 0 samples with the request's seed."""
+
+    top_p: float = 1.0
+    """Nucleus mass in (0, 1]; ignored when greedy."""
+
+    num_beams: int = 1
+    """Beams; 1 is no beam search."""
+
+    stop: tuple[str, ...] = ()
+    """Strings at which the answer is cut; the stop string is not part of the answer."""
+
+
+class ImageDecoding(Record, frozen=True, kw_only=True):
+    """How an image is generated. A field left `None` takes the model's recorded default."""
+
+    width: int | None = None
+    """Pixels."""
+
+    height: int | None = None
+    """Pixels."""
+
+    steps: int | None = None
+    """Denoising steps."""
+
+    cfg_scale: float | None = None
+    """Classifier-free guidance scale; 1 is no guidance."""
+
+    alpha: float | None = None
+    """Time-shift of the flow-matching schedule; 1 is no shift."""
+
+
+class AnswerRequest(Record, frozen=True, kw_only=True):
+    """Text from text and images."""
+
+    capability: ClassVar[Capability] = Capability.ANSWER
+
+    prompt: str
+    """The user message without any chat template."""
+
+    images: tuple[Image, ...] = ()
+    """Pictures in the order in which the prompt speaks of them."""
+
+    decoding: TextDecoding = TextDecoding()
+    """Decoding of this request; the runner batches only equal ones together."""
+
+    seed: int = 0
+    """Seed of everything random in this request, in [0, 2**63)."""
+
+
+class GenerateImageRequest(Record, frozen=True, kw_only=True):
+    """An image from text."""
+
+    capability: ClassVar[Capability] = Capability.GENERATE_IMAGE
+
+    prompt: str
+    """The text to draw."""
+
+    decoding: ImageDecoding = ImageDecoding()
+    """Decoding of this request; the runner batches only equal ones together."""
+
+    seed: int = 0
+    """Seed of the initial noise and of everything else random, in [0, 2**63)."""
+
+
+class EditImageRequest(Record, frozen=True, kw_only=True):
+    """An image from an image and an instruction."""
+
+    capability: ClassVar[Capability] = Capability.EDIT_IMAGE
+
+    prompt: str
+    """The instruction."""
+
+    image: Image
+    """The picture to edit."""
+
+    decoding: ImageDecoding = ImageDecoding()
+    """Decoding of this request; the runner batches only equal ones together."""
+
+    seed: int = 0
+    """Seed of the initial noise and of everything else random, in [0, 2**63)."""
+
+
+class LogLikelihoodRequest(Record, frozen=True, kw_only=True):
+    """Log-probabilities of each continuation given the prompt."""
+
+    capability: ClassVar[Capability] = Capability.LOGLIKELIHOOD
+
+    prompt: str
+    """The user message without any chat template."""
+
+    continuations: tuple[str, ...]
+    """Assistant texts to rank; at least one."""
+
+    images: tuple[Image, ...] = ()
+    """Pictures in the order in which the prompt speaks of them."""
+
+    seed: int = 0
+    """Seed of everything random in this request, in [0, 2**63)."""
+
+
+class ReconstructRequest(Record, frozen=True, kw_only=True):
+    """An image through the vision tokenizer and back."""
+
+    capability: ClassVar[Capability] = Capability.RECONSTRUCT
+
+    image: Image
+    """The picture to encode and decode."""
+
+    seed: int = 0
+    """Seed of everything random in this request, in [0, 2**63)."""
+
+
+Request: TypeAlias = (
+    AnswerRequest
+    | GenerateImageRequest
+    | EditImageRequest
+    | LogLikelihoodRequest
+    | ReconstructRequest
+)
+"""Any request; its `capability` says which adapter method serves it."""

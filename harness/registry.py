@@ -1,0 +1,115 @@
+"""Lazy registries of tasks, models and suites, filled from entry points.
+
+Our own tasks and adapters are entry points of this distribution, exactly like those of a
+third-party package, so nothing here knows any of them. An entry is imported when it's used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from harness.errors import AdapterError, UnknownNameError
+from harness.names import suggest
+from harness.records import Suite
+
+if TYPE_CHECKING:
+    from harness.adapter import ModelAdapter
+    from harness.task import Task
+
+__all__ = ["Registry", "models", "suites", "tasks"]
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Named objects of one kind, imported on first use.
+
+    Args:
+        kind: What one entry is called in messages, e.g. `task`.
+        group: Entry-point group.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._entries: dict[str, EntryPoint] | None = None
+        self._added: dict[str, T] = {}
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        return sorted({*self._found(), *self._added})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._added or name in self._found()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def origin(self, name: str) -> str:
+        """Distribution that registered `name`, for `list` and `doctor`."""
+        entry = self._found().get(name)
+        return entry.dist.name if entry is not None and entry.dist is not None else "this process"
+
+    def add(self, name: str, value: T) -> None:
+        """Register an object in this process only, e.g. from a notebook or a test.
+
+        Raises:
+            UnknownNameError: The name is taken.
+        """
+        if name in self:
+            raise UnknownNameError(
+                f"{self.kind} {name!r} is already registered by {self.origin(name)}",
+                "choose another name",
+            )
+        self._added[name] = value
+
+    def get(self, name: str) -> T:
+        """Import and return one entry.
+
+        Raises:
+            UnknownNameError: No entry has that name; the remedy names close ones.
+            AdapterError: The entry exists but its import failed.
+        """
+        if name in self._added:
+            return self._added[name]
+        entry = self._found().get(name)
+        if entry is None:
+            remedy = suggest(name, self.names()) or f"`cheers-bench list {self.kind}s` shows them"
+            raise UnknownNameError(f"unknown {self.kind} {name!r}", remedy)
+        return self._load(entry)
+
+    def _load(self, entry: EntryPoint) -> T:
+        try:
+            value: T = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise AdapterError(
+                f"{self.kind} {entry.name!r} ({entry.value}) can't be imported: {error}",
+                "install what its package needs; `cheers-bench doctor` names what is missing",
+            ) from error
+        return value
+
+    def _found(self) -> dict[str, EntryPoint]:
+        if self._entries is None:
+            self._entries = {entry.name: entry for entry in entry_points(group=self.group)}
+        return self._entries
+
+
+@cache
+def tasks() -> Registry[type[Task]]:
+    """Registry of task classes (group `cheers_bench.tasks`)."""
+    return Registry("task", "cheers_bench.tasks")
+
+
+@cache
+def models() -> Registry[type[ModelAdapter]]:
+    """Registry of adapter classes or factories (group `cheers_bench.models`)."""
+    return Registry("model", "cheers_bench.models")
+
+
+@cache
+def suites() -> Registry[Suite]:
+    """Registry of suites (group `cheers_bench.suites`)."""
+    return Registry("suite", "cheers_bench.suites")

@@ -1,0 +1,146 @@
+"""What a benchmark has to say to be run: its samples, its requests, its scores.
+
+A task is a pure description. It draws no random numbers of its own beyond the seed it is given,
+keeps no state between samples, and imports neither a model nor torch.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.records import (
+    Identity,
+    JsonValue,
+    Outcome,
+    Protocol,
+    Request,
+    Response,
+    Sample,
+    ScoredSample,
+    TaskMetadata,
+    TaskResult,
+)
+
+if TYPE_CHECKING:
+    from harness.adapter import ModelAdapter
+
+__all__ = ["Probe", "ProbeContext", "Task"]
+
+
+class Task(abc.ABC):
+    """Base class of all benchmarks.
+
+    Args:
+        options: Task options from the command line or run file; unknown keys are refused.
+    """
+
+    metadata: ClassVar[TaskMetadata]
+    """What the task says about itself; available without building it."""
+
+    defaults: ClassVar[Mapping[str, JsonValue]] = {}
+    """Options and their default values; they're all that `options` may hold."""
+
+    def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
+        from harness.options import merge_options
+
+        self.options = merge_options(self.metadata.name, self.defaults, options or {})
+
+    @abc.abstractmethod
+    def samples(self) -> Iterator[Sample]:
+        """All samples in a fixed order, streamed; repeats of a prompt are neighbours."""
+
+    @abc.abstractmethod
+    def request(self, sample: Sample, seed: int) -> Request:
+        """The request for one sample; `seed` is `sample_seed(...)` and goes into the request."""
+
+    @abc.abstractmethod
+    def score(self, sample: Sample, response: Response) -> Outcome:
+        """Judge one response. Must not raise on any model output, only on broken task data."""
+
+    def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
+        """Judge many responses; override where a detector or judge is faster in batches."""
+        return [self.score(sample, response) for sample, response in pairs]
+
+    @abc.abstractmethod
+    def scorer(self) -> Identity:
+        """Identity of the scorer; part of the protocol."""
+
+    def judge(self) -> Identity | None:
+        """Identity of the detector or judge, if the scorer uses one; part of the protocol."""
+        return None
+
+    @abc.abstractmethod
+    def prompt_template(self) -> str:
+        """The template that requests are made from; part of the protocol."""
+
+    def repeats(self) -> int:
+        """Samples per prompt; part of the protocol."""
+        return 1
+
+    def decoding(self) -> Mapping[str, JsonValue]:
+        """Decoding that the task demands; part of the protocol."""
+        return {}
+
+    def protocol(self, seed: int, limit: int | None = None) -> Protocol:
+        """The protocol that this task's scores carry for the given seed and limit."""
+        changed = {k: v for k, v in self.options.items() if v != self.defaults[k]}
+        return Protocol(
+            id=self.metadata.protocol_id,
+            task=self.metadata.name,
+            task_version=self.metadata.version,
+            dataset=self.metadata.dataset,
+            prompt_template=self.prompt_template(),
+            scorer=self.scorer(),
+            judge=self.judge(),
+            decoding=self.decoding(),
+            seed=seed,
+            repeats=self.repeats(),
+            limit=limit,
+            options=changed,
+        )
+
+    def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
+        """Turn verdicts into metrics with intervals; the default serves declared metrics."""
+        from harness.aggregate import aggregate
+
+        return aggregate(self.metadata, scored, protocol)
+
+
+class ProbeContext:
+    """What a probe may use besides the model.
+
+    Args:
+        seed: Base seed of the run.
+        limit: Smaller means fewer rounds; `None` is the probe's own number.
+        batch_size: The user's batch size, if one was named.
+        folder: Run folder, for artefacts.
+    """
+
+    def __init__(self, seed: int, limit: int | None, batch_size: int | None, folder: Path) -> None:
+        self.seed = seed
+        self.limit = limit
+        self.batch_size = batch_size
+        self.folder = folder
+
+
+class Probe(Task):
+    """A task that measures the model itself instead of comparing responses with targets.
+
+    Each measurement is a sample with its outcome, so that probes share the ledger, resume and
+    tables with benchmarks. `samples` lists the planned measurements.
+    """
+
+    @abc.abstractmethod
+    def measure(self, adapter: ModelAdapter, sample: Sample, context: ProbeContext) -> Outcome:
+        """Carry out one planned measurement."""
+
+    def request(self, sample: Sample, seed: int) -> Request:
+        """Probes build their own requests."""
+        raise NotImplementedError(f"{type(self).__name__} measures; it has no single request")
+
+    def score(self, sample: Sample, response: Response) -> Outcome:
+        """Probes score while measuring."""
+        raise NotImplementedError(f"{type(self).__name__} measures; it has no responses to score")
