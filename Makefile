@@ -1,0 +1,54 @@
+# One verb per thing a person does here. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Two torch thread pools on few cores spin against each other; one thread per process is faster.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check format bench docs train-nano lock clean
+
+help: ## Show the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with everything the default tests need (about 4 minutes, 6 GB)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Evaluate cheers-nano and two controls on the smoke suite; print the leaderboard
+	$(BIN)/python -m recipes.demo
+
+test: $(STAMP) ## Run the default tests
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP) ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow --timeout=3600
+
+check: $(STAMP) ## Lint, format check, types, import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Run the benchmarks; every claim is a ratio measured in one run
+	$(BIN)/python -m pytest benchmarks -m bench --benchmark-enable --timeout=3600
+
+docs: $(STAMP) ## Check that every command and link in the documentation works
+	$(BIN)/python -m pytest tests/docs
+
+train-nano: $(STAMP) ## Train cheers-nano (hours; resumes where it stopped)
+	$(BIN)/python -m recipes.nano.train
+
+lock: $(STAMP) ## Write the exact installed versions to constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean: ## Remove caches and build products
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache
