@@ -19,8 +19,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## Evaluate cheers-nano and two controls on the smoke suite; print the leaderboard
-	$(BIN)/python -m recipes.demo
+DEMO_MODELS := cheers-nano cheers-nano-no-hfi cheers-nano-untrained null
+DEMO_RUNS := $(DEMO_MODELS:%=runs/demo/%)
+
+demo: $(STAMP) ## Evaluate cheers-nano and controls on the smoke suite; print the leaderboard
+	for model in $(DEMO_MODELS); do \
+	  $(BIN)/cheers-bench run --suite smoke --model $$model --out runs/demo/$$model || exit 1; done
+	$(BIN)/cheers-bench leaderboard $(DEMO_RUNS) --format html --output runs/demo/leaderboard.html
+	@$(BIN)/cheers-bench leaderboard $(DEMO_RUNS) --format md
+	@echo "page: $(CURDIR)/runs/demo/leaderboard.html"
 
 test: $(STAMP) ## Run the default tests
 	$(BIN)/python -m pytest
