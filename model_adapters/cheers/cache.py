@@ -1,0 +1,115 @@
+"""A key-value cache whose rows have their own lengths.
+
+Rows of a batch have prompts of different lengths. Each row writes its next keys right behind its
+own last one, so no padding ever stands between tokens: row b's position j lies in column j. What a
+shorter row holds beyond its length is stale, and masks exclude it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class KVCache:
+    """Keys and values of every layer, grown geometrically.
+
+    Args:
+        layers: number of layers.
+        shape: rows, key/value heads, columns to begin with, width of a head.
+        dtype: data type of keys and values.
+        device: where they live.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        shape: tuple[int, int, int, int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.lengths: list[int] = [0] * shape[0]
+        self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.lengths)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes allocated for keys and values."""
+        return sum(tensor.nbytes for tensor in (*self._keys, *self._values))
+
+    def window(self, count: int) -> Window:
+        """Room for the next `count` tokens of every row; they are kept only on `commit`."""
+        self._reserve(max(self.lengths, default=0) + count)
+        return Window(self, count)
+
+    def commit(self, counts: Sequence[int]) -> None:
+        """Keep the tokens written last: `counts` of them in each row."""
+        self.lengths = [have + more for have, more in zip(self.lengths, counts, strict=True)]
+
+    def select(self, rows: Sequence[int]) -> KVCache:
+        """A new cache made of these rows, in this order; a row may occur more than once."""
+        index = torch.tensor(rows, device=self._keys[0].device)
+        chosen = KVCache.__new__(KVCache)
+        chosen.lengths = [self.lengths[row] for row in rows]
+        chosen._keys = [tensor.index_select(0, index) for tensor in self._keys]
+        chosen._values = [tensor.index_select(0, index) for tensor in self._values]
+        return chosen
+
+    def write(
+        self, layer: int, window: Window, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Write new keys and values (B, heads, count, dim); return all up to the window's end."""
+        for store, new in ((self._keys[layer], keys), (self._values[layer], values)):
+            if window.start is not None:
+                store[:, :, window.start : window.start + window.count] = new
+            else:
+                rows = torch.arange(self.rows, device=store.device)[:, None]
+                store[rows, :, window.positions] = new.transpose(1, 2)
+        end = window.end
+        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+
+    def _reserve(self, columns: int) -> None:
+        have = self._keys[0].shape[2]
+        if columns <= have:
+            return
+        grown = max(columns, 2 * have)
+        self._keys = [_widen(tensor, grown) for tensor in self._keys]
+        self._values = [_widen(tensor, grown) for tensor in self._values]
+
+
+class Window:
+    """The columns that one forward pass writes; what transformers' layers call a cache.
+
+    Attributes:
+        count: new tokens per row.
+        start: first new column where all rows agree, else None.
+        end: one past the last column any row writes.
+        positions: positions of the new tokens (B, count).
+    """
+
+    def __init__(self, cache: KVCache, count: int) -> None:
+        self._cache = cache
+        self.count = count
+        self.lengths = list(cache.lengths)
+        self.start = self.lengths[0] if len(set(self.lengths)) == 1 else None
+        self.end = max(self.lengths) + count
+        starts = torch.tensor(self.lengths)[:, None]
+        self.positions = (starts + torch.arange(count)).to(cache._keys[0].device)
+
+    def update(self, keys: Tensor, values: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
+        """Write one layer's keys and values; called by the layer itself."""
+        return self._cache.write(layer_idx, self, keys, values)
+
+
+def _widen(tensor: Tensor, columns: int) -> Tensor:
+    rows, heads, have, dim = tensor.shape
+    wide = tensor.new_zeros(rows, heads, columns, dim)
+    wide[:, :, :have] = tensor
+    return wide
