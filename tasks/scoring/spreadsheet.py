@@ -8,8 +8,9 @@ a comparison can separate it from the model.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 __all__ = ["MISSING_MARKERS", "roundtrip_column"]
 
@@ -21,10 +22,11 @@ MISSING_MARKERS = frozenset(
 )  # fmt: skip
 """Cells that pandas 2.2 reads as missing."""
 
-_INTEGER = re.compile(r"[ \t]*[+-]?[0-9]+[ \t]*")
-_NUMBER = re.compile(
-    r"[ \t]*[+-]?((([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)|inf(inity)?)[ \t]*", re.IGNORECASE
-)
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?\s*", re.ASCII | re.I)
+_INFINITE = re.compile(r"\s*[+-]?inf(inity)?\s*", re.ASCII | re.I)
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
 
 
 def roundtrip_column(cells: Sequence[str | None]) -> list[str | None]:
@@ -47,15 +49,23 @@ def roundtrip_column(cells: Sequence[str | None]) -> list[str | None]:
     """
     kept = [None if cell is None or cell in MISSING_MARKERS else cell for cell in cells]
     present = [cell for cell in kept if cell is not None]
-    if not present:
-        return kept
-    if all(_INTEGER.fullmatch(cell) for cell in present):
-        whole = len(present) == len(kept)
-        return [
-            None if cell is None else str(int(cell)) if whole else str(float(cell)) for cell in kept
-        ]
-    if all(_NUMBER.fullmatch(cell) for cell in present):
-        return [None if cell is None else str(float(cell)) for cell in kept]
-    if all(cell.lower() in {"true", "false"} for cell in present) and len(present) == len(kept):
-        return [str(cell.lower() == "true") for cell in present]
-    return kept
+    convert = _conversion(present, missing=len(present) < len(kept))
+    return [None if cell is None else convert(cell) for cell in kept]
+
+
+def _conversion(present: Sequence[str], *, missing: bool) -> Callable[[str], str]:
+    """What a column's type does to each of its cells."""
+    if present and all(_INTEGER.fullmatch(cell) for cell in present):
+        # Missing values have no integer type, so they make the column one of floats.
+        return (lambda cell: str(float(cell))) if missing else (lambda cell: str(int(cell)))
+    if present and all(_is_number(cell) for cell in present):
+        return lambda cell: str(float(cell))
+    if all(cell in _TRUE | _FALSE for cell in present):
+        return lambda cell: str(cell in _TRUE)
+    return str
+
+
+def _is_number(cell: str) -> bool:
+    if _INFINITE.fullmatch(cell):
+        return True
+    return _DECIMAL.fullmatch(cell) is not None and math.isfinite(float(cell))

@@ -1,0 +1,360 @@
+"""Reading text: exact match, OCRBench containment, error rates, edit distances, ANLS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from tasks.scoring.edit_distance import edit_distance
+
+__all__ = [
+    "OCRBENCH_CATEGORIES",
+    "OCRBenchReport",
+    "OCRBenchVariant",
+    "anls",
+    "anls_distances",
+    "character_error_rate",
+    "exact_match",
+    "normalized_edit_distance",
+    "ocrbench_correct",
+    "ocrbench_report",
+    "word_accuracy",
+    "word_error_rate",
+]
+
+OCRBenchVariant = Literal["vlmevalkit", "lmms_eval"]
+
+_RECOGNITION = (
+    "Regular Text Recognition",
+    "Irregular Text Recognition",
+    "Artistic Text Recognition",
+    "Handwriting Recognition",
+    "Digit String Recognition",
+    "Non-Semantic Text Recognition",
+)
+_FORMULAS = "Handwritten Mathematical Expression Recognition"
+
+OCRBENCH_CATEGORIES = (
+    *_RECOGNITION,
+    "Scene Text-centric VQA",
+    "Doc-oriented VQA",
+    "Key Information Extraction",
+    _FORMULAS,
+)
+"""OCRBench's ten categories; the first six are text recognition."""
+
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+
+def exact_match(prediction: str, answers: Iterable[str], *, ignore_case: bool = True) -> bool:
+    """Whether a prediction is one of the answers, spacing aside.
+
+    The project's own rule: runs of white space count as one space, outer ones are ignored, and
+    nothing else is normalised. (Each benchmark's own rule is in its own function.)
+
+    Args:
+        prediction: The text read.
+        answers: Accepted texts.
+        ignore_case: Compare with `str.casefold`.
+
+    Returns:
+        Whether it matches.
+
+    Example:
+        >>> exact_match(" STOP ", ["stop"]), exact_match("STOP", ["stop"], ignore_case=False)
+        (True, False)
+    """
+    wanted = _squeeze(prediction, ignore_case)
+    return any(_squeeze(answer, ignore_case) == wanted for answer in answers)
+
+
+def _squeeze(text: str, ignore_case: bool) -> str:
+    joined = " ".join(text.split())
+    return joined.casefold() if ignore_case else joined
+
+
+def ocrbench_correct(
+    prediction: str,
+    answers: Sequence[str],
+    category: str,
+    variant: OCRBenchVariant = "vlmevalkit",
+) -> bool:
+    """Whether a prediction contains one of the answers, by OCRBench's rule.
+
+    Lower-cased, stripped, newlines read as spaces; for handwritten formulas the case counts and
+    spaces don't. An empty answer is contained in everything, and a longer answer has more chances
+    to contain the gold: both are the original's.
+
+    `vlmevalkit` is `OCRBench_eval` of open-compass/VLMEvalKit at commit e8e78f0, `lmms_eval` is
+    `ocrbench_process_results` of EvolvingLMMs-Lab/lmms-eval at commit 75571cf, which also reads
+    full-width ASCII as ASCII (formulas apart).
+
+    Args:
+        prediction: The model's answer.
+        answers: Accepted texts.
+        category: One of `OCRBENCH_CATEGORIES`.
+        variant: Whose rule.
+
+    Returns:
+        Whether one is contained.
+
+    Raises:
+        ValueError: The category or the variant is unknown.
+
+    Example:
+        >>> ocrbench_correct("The sign says STOP.", ["Stop"], "Regular Text Recognition")
+        True
+        >>> ocrbench_correct("The sign says go", ["Stop"], "Regular Text Recognition")
+        False
+    """
+    if category not in OCRBENCH_CATEGORIES:
+        raise ValueError(f"unknown OCRBench category {category!r}: {OCRBENCH_CATEGORIES}")
+    if variant not in ("vlmevalkit", "lmms_eval"):
+        raise ValueError(f"unknown OCRBench variant {variant!r}: 'vlmevalkit' or 'lmms_eval'")
+    if isinstance(answers, str):
+        raise TypeError("answers is one string; give a list of accepted texts")
+    text = _ocrbench_text(prediction, category, variant)
+    return any(_ocrbench_text(answer, category, variant) in text for answer in answers)
+
+
+def _ocrbench_text(text: str, category: str, variant: OCRBenchVariant) -> str:
+    if category == _FORMULAS:
+        return text.strip().replace("\n", " ").replace(" ", "")
+    folded = text.translate(_HALF_WIDTH) if variant == "lmms_eval" else text
+    return folded.lower().strip().replace("\n", " ")
+
+
+class OCRBenchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """OCRBench's counts of right answers."""
+
+    per_category: dict[str, int]
+    """Category to right answers, all ten categories."""
+    n: int
+    """Questions."""
+
+    @property
+    def text_recognition(self) -> int:
+        """Right answers in the six categories of text recognition."""
+        return sum(self.per_category[name] for name in _RECOGNITION)
+
+    @property
+    def final_score(self) -> int:
+        """All right answers: the published score, out of 1000 for the whole benchmark."""
+        return sum(self.per_category.values())
+
+    @property
+    def final_score_norm(self) -> float:
+        """VLMEvalKit's normalised score: a tenth of the final score, whatever the number asked."""
+        return self.final_score / 10
+
+    @property
+    def accuracy_of_1000(self) -> float:
+        """lmms-eval's score: the final score over 1000, whatever the number asked."""
+        return self.final_score / 1000
+
+
+def ocrbench_report(
+    rows: Iterable[tuple[str, str, Sequence[str]]], variant: OCRBenchVariant = "vlmevalkit"
+) -> OCRBenchReport:
+    """Count OCRBench's right answers.
+
+    As `OCRBench_eval` (open-compass/VLMEvalKit at commit e8e78f0) or `ocrbench_aggregate_accuracy`
+    (EvolvingLMMs-Lab/lmms-eval at commit 75571cf, whose count is not kept from one run to the
+    next here).
+
+    Args:
+        rows: Category, prediction and accepted answers of each question.
+        variant: Whose rule.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: A category is unknown.
+
+    Example:
+        >>> report = ocrbench_report([("Digit String Recognition", "42", ["42"])])
+        >>> report.final_score, report.final_score_norm, report.text_recognition
+        (1, 0.1, 1)
+    """
+    counts = dict.fromkeys(OCRBENCH_CATEGORIES, 0)
+    n = 0
+    for category, prediction, answers in rows:
+        counts[category] = counts.get(category, 0) + ocrbench_correct(
+            prediction, answers, category, variant
+        )
+        n += 1
+    return OCRBenchReport(per_category=counts, n=n)
+
+
+def character_error_rate(prediction: str, reference: str) -> float:
+    """Character edits per character of the reference (Morris et al., 2004, for characters).
+
+    Args:
+        prediction: The text read.
+        reference: The true text.
+
+    Returns:
+        0 for equal texts; may be above 1.
+
+    Raises:
+        ValueError: The reference is empty, so the rate isn't defined.
+
+    Example:
+        >>> character_error_rate("stup", "stop")
+        0.25
+    """
+    return _error_rate(prediction, reference)
+
+
+def word_error_rate(prediction: str, reference: str) -> float:
+    """Word edits per word of the reference; words are separated by white space.
+
+    The usual WER (Morris et al., 2004), case-sensitive.
+
+    Args:
+        prediction: The text read.
+        reference: The true text.
+
+    Returns:
+        0 for equal words; may be above 1.
+
+    Raises:
+        ValueError: The reference has no word.
+
+    Example:
+        >>> word_error_rate("hello word", "hello world")
+        0.5
+    """
+    return _error_rate(prediction.split(), reference.split())
+
+
+def _error_rate(prediction: Sequence[str], reference: Sequence[str]) -> float:
+    if not reference:
+        raise ValueError("an error rate needs a reference that isn't empty")
+    return edit_distance(prediction, reference) / len(reference)
+
+
+def word_accuracy(prediction: str, reference: str, *, ignore_case: bool = True) -> float:
+    """Share of the reference's words that the prediction has, repeats counted, in any order.
+
+    The measure for rendered text: an image that shows all the words asked for scores 1. The
+    project's own definition; for the order-sensitive one see `word_error_rate`.
+
+    Args:
+        prediction: The text read.
+        reference: The words asked for, separated by white space.
+        ignore_case: Compare with `str.casefold`.
+
+    Returns:
+        A value in [0, 1].
+
+    Raises:
+        ValueError: The reference has no word.
+
+    Example:
+        >>> word_accuracy("WORLD hello", "hello world"), word_accuracy("hello", "hello hello")
+        (1.0, 0.5)
+    """
+    wanted = Counter(_squeeze(reference, ignore_case).split())
+    if not wanted:
+        raise ValueError("word accuracy needs a reference that isn't empty")
+    found = Counter(_squeeze(prediction, ignore_case).split())
+    return (wanted & found).total() / wanted.total()
+
+
+def normalized_edit_distance(first: str, second: str) -> float:
+    """Edit distance over the length of the longer text (as rapidfuzz's `normalized_distance`).
+
+    Args:
+        first: A text.
+        second: Another.
+
+    Returns:
+        0 for equal texts (two empty ones included), 1 for texts without anything in common.
+
+    Example:
+        >>> normalized_edit_distance("stop", "stoop")
+        0.2
+    """
+    longest = max(len(first), len(second))
+    return edit_distance(first, second) / longest if longest else 0.0
+
+
+def anls_distances(
+    prediction: str,
+    answers: Iterable[str],
+    *,
+    lengths: Literal["raw", "normalized"] = "raw",
+) -> list[float]:
+    """Normalised edit distance to each answer, case and spacing aside.
+
+    `raw` is `anls_compute` of open-compass/VLMEvalKit at commit e8e78f0: the distance of the
+    normalised texts is divided by the length of the upper-cased texts before normalisation, so
+    that outer spaces make an answer count as closer. `normalized` divides by the length of what is
+    compared (Biten et al., 2019, "Scene Text Visual Question Answering").
+
+    Args:
+        prediction: The model's answer.
+        answers: Accepted answers.
+        lengths: What the distance is divided by.
+
+    Returns:
+        A distance in [0, 1] for each answer.
+
+    Example:
+        >>> anls_distances("helo", ["Hello", "help"])
+        [0.2, 0.25]
+    """
+    text = _anls_text(prediction)
+    distances = []
+    for answer in answers:
+        gold = _anls_text(answer)
+        pair = (answer.upper(), prediction.upper()) if lengths == "raw" else (gold, text)
+        longest = max(len(item) for item in pair)
+        distances.append(edit_distance(gold, text) / longest if longest else 0.0)
+    return distances
+
+
+def _anls_text(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def anls(
+    prediction: str,
+    answers: Sequence[str],
+    *,
+    threshold: float = 0.5,
+    lengths: Literal["raw", "normalized"] = "raw",
+) -> float:
+    """Average normalised Levenshtein similarity of one question.
+
+    One minus the least distance to an answer, and 0 if that is below the threshold. `raw` is
+    `hit_calculate` of open-compass/VLMEvalKit at commit e8e78f0 for DocVQA and InfoVQA, and, on a
+    stripped prediction, `anls` of EvolvingLMMs-Lab/lmms-eval at commit 75571cf; see
+    `anls_distances`.
+
+    Args:
+        prediction: The model's answer.
+        answers: Accepted answers.
+        threshold: Similarities below this are 0.
+        lengths: See `anls_distances`.
+
+    Returns:
+        A score in [0, 1].
+
+    Raises:
+        ValueError: There is no answer.
+
+    Example:
+        >>> anls("helo", ["Hello"]), anls("bye", ["Hello"])
+        (0.8, 0.0)
+    """
+    distances = anls_distances(prediction, answers, lengths=lengths)
+    if not distances:
+        raise ValueError("ANLS needs at least one accepted answer")
+    similarity = 1 - min(distances)
+    return similarity if similarity >= threshold else 0.0
