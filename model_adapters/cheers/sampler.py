@@ -1,0 +1,154 @@
+"""The flow-matching sampler: from noise to a latent, over a session's cached prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+import torch
+from torch import Tensor
+
+from model_adapters.cheers.model import Seen
+from model_adapters.cheers.schedule import EDIT_START, edit_steps, schedule, step_sizes
+from model_adapters.cheers.session import Ablations, ContextLengthError, Session
+
+
+class ImageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to draw an image. The defaults are the official README's for text-to-image."""
+
+    steps: int = 80
+    """Steps of the Euler sampler: the number of function evaluations per guidance branch."""
+    cfg_scale: float = 9.5
+    """Strength of classifier-free guidance; 1 runs no unconditional branch."""
+    alpha: float = 0.5
+    """Shift of the schedule: below 1 the steps linger at noise; 1 spaces them evenly."""
+    edit_start: float = EDIT_START
+    """Where editing starts on the path from noise (0) to the source image (1)."""
+    heat_maps: bool = False
+    """Whether to keep the gate's map of every step."""
+    share_vision: bool = True
+    """Whether both guidance branches share one look at z_t. False looks twice, as the official
+    code does, and gives the same image; for measurements."""
+    ablations: Ablations = Ablations()
+    """Switches of the paper's ablations."""
+
+    @property
+    def guided(self) -> bool:
+        """Whether an unconditional branch runs."""
+        return self.cfg_scale != 1.0
+
+    def times(self, *, editing: bool) -> Tensor:
+        """The time of each step, float32 (steps that run,)."""
+        if not editing:
+            return schedule(self.steps, self.alpha)
+        return schedule(edit_steps(self.steps, self.edit_start), self.alpha, self.edit_start)
+
+
+class Step(NamedTuple):
+    """One evaluation of the velocity, before the latent moves."""
+
+    index: int
+    """Number of the step, from 0."""
+    count: int
+    """Steps that run in all."""
+    t: float
+    """Its time."""
+    latents: Tensor
+    """Latents before the step (N, C, h, w)."""
+    conditional: Tensor
+    """Velocity under the prompt (N, C, h, w)."""
+    unconditional: Tensor | None
+    """Velocity under the unconditional twin, or None without guidance."""
+    gate: Tensor
+    """The high-frequency gate under the prompt (N, h, w)."""
+
+    def guided(self, scale: float) -> Tensor:
+        """The velocity that moves the latent: v_u + scale * (v_c - v_u) (Ho and Salimans, 2022)."""
+        if self.unconditional is None:
+            return self.conditional
+        return self.unconditional + scale * (self.conditional - self.unconditional)
+
+
+StepCallback = Callable[[Step], None]
+"""Called after each evaluation of the velocity."""
+
+
+def evaluate(
+    session: Session, latents: Tensor, t: float, settings: ImageSettings
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Velocities and gate at latents (N, C, h, w) and time t; nothing is committed.
+
+    Backbone and head run once, over conditional and unconditional rows together.
+
+    Returns:
+        Conditional velocity (N, C, h, w), unconditional one or None, conditional gate (N, h, w).
+    """
+    seen = _see_for_rows(session, latents, settings)
+    window = session.cache.window(seen.tokens.shape[1])
+    hidden = session.run(seen.tokens, window, causal=False)
+    times = torch.full((len(hidden),), t, device=hidden.device, dtype=hidden.dtype)
+    out = session.model.velocity(hidden, seen.patches, times, inject=settings.ablations.inject)
+    count = session.samples
+    twin = out.velocity[count:] if session.guided else None
+    return out.velocity[:count], twin, out.gate[:count]
+
+
+def draw(
+    session: Session,
+    latents: Tensor,
+    times: Tensor,
+    settings: ImageSettings,
+    callback: StepCallback | None = None,
+) -> Tensor:
+    """Integrate the velocity, and leave the image's tokens and `<im_end>` in the session.
+
+    As in the official sampler the tokens that stay are those of the latent before the last step.
+
+    Args:
+        session: samples whose last token is `<im_start>`.
+        latents: where to start, (N, C, h, w).
+        times: the time of each step (steps,).
+        settings: guidance and switches.
+        callback: called after each evaluation.
+
+    Returns:
+        The final latents (N, C, h, w).
+
+    Raises:
+        ContextLengthError: an image does not fit behind a prompt.
+    """
+    tokens = latents.shape[2] * latents.shape[3] // 4
+    _check_room(session, tokens + 1)
+    latents = latents.to(session.model.device, session.model.dtype)
+    for index, (t, size) in enumerate(
+        zip(times.tolist(), step_sizes(times).tolist(), strict=True)
+    ):
+        step = Step(index, len(times), t, latents, *evaluate(session, latents, t, settings))
+        if callback is not None:
+            callback(step)
+        latents = latents + step.guided(settings.cfg_scale) * size
+    session.cache.commit([tokens] * session.cache.rows)
+    session.append([session.model.config.special_token_ids.im_end] * session.samples)
+    return latents
+
+
+def _see_for_rows(session: Session, latents: Tensor, settings: ImageSettings) -> Seen:
+    """What each row sees of the latents: with guidance, every sample's look twice."""
+    if not session.guided:
+        return session.model.see_latents(latents)
+    if not settings.share_vision:
+        return session.model.see_latents(latents.repeat(2, 1, 1, 1))
+    seen = session.model.see_latents(latents)
+    return Seen(seen.tokens.repeat(2, 1, 1), seen.patches.repeat(2, 1, 1))
+
+
+def _check_room(session: Session, tokens: int) -> None:
+    for sample in range(session.samples):
+        if session.room(sample) < tokens:
+            raise ContextLengthError(
+                f"row {sample}: an image of {tokens} tokens does not fit behind the "
+                f"{session.cache.lengths[sample]} tokens before it; the context holds "
+                f"{session.limit}",
+                "shorten the prompt",
+            )

@@ -1,0 +1,177 @@
+"""A batch of sequences in progress: prefill, then text and images step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import torch
+from torch import Tensor
+
+from harness.errors import AdapterError
+from model_adapters.cheers.backbone import window_mask
+from model_adapters.cheers.cache import KVCache, Window
+from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prompt import Prompt, check_prompts
+from model_adapters.cheers.sequence import Layout, lay_out, unconditional
+
+
+class ContextLengthError(AdapterError):
+    """A prompt, or a prompt and its image, does not fit the context; the message names the row."""
+
+
+class Ablations(msgspec.Struct, frozen=True, kw_only=True):
+    """Switches of the paper's ablations."""
+
+    inject: bool = True
+    """High-frequency injection in the head. False: the gate is zero."""
+    reconstruct: bool = True
+    """Images to understand go through VAE and decoder projector. False: pixels go straight to
+    the tower."""
+
+
+class Session:
+    """Rows of a batch with their cache and last hidden states.
+
+    With guidance there are twice as many rows: each sample's, then each sample's unconditional
+    twin. `samples` counts the samples.
+
+    Attributes:
+        model: the model.
+        samples: number of samples.
+        guided: whether unconditional twins ride along.
+        last: last hidden state of each row (rows, width).
+    """
+
+    def __init__(
+        self, model: CheersModel, cache: KVCache, last: Tensor, *, guided: bool
+    ) -> None:
+        self.model = model
+        self.cache = cache
+        self.last = last
+        self.guided = guided
+        self.samples = cache.rows // 2 if guided else cache.rows
+
+    @property
+    def limit(self) -> int:
+        """The context length in tokens, image tokens included."""
+        return self.model.config.text_config.max_position_embeddings
+
+    def room(self, sample: int) -> int:
+        """How many more tokens a sample can hold."""
+        return self.limit - self.cache.lengths[sample]
+
+    def logits(self) -> Tensor:
+        """Logits of each sample's next token (samples, vocabulary), float32."""
+        out: Tensor = self.model.lm_head(self.last[: self.samples])
+        return out.float()
+
+    def append(self, tokens: Sequence[int]) -> None:
+        """Append one text token to each sample, and what stands for it to each twin."""
+        special = self.model.config.special_token_ids
+        rows = list(tokens) + (unconditional(tokens, special) if self.guided else [])
+        ids = torch.tensor(rows, device=self.model.device)[:, None]
+        embeds = self.model.model.language_model.embed_tokens(ids)
+        self.last = self.run(embeds, self.cache.window(1), causal=True)[:, -1]
+        self.cache.commit([1] * self.cache.rows)
+
+    def run(self, embeds: Tensor, window: Window, *, causal: bool) -> Tensor:
+        """Run new tokens (rows, count, width) over the cached past; nothing is committed."""
+        allowed = window_mask(window, causal=causal)
+        hidden: Tensor = self.model.model.language_model(
+            embeds, allowed, window.positions, window
+        )
+        return hidden
+
+    def select(self, samples: Sequence[int]) -> Session:
+        """A session of these samples, in this order; a sample may occur more than once."""
+        twins = [self.samples + sample for sample in samples] if self.guided else []
+        rows = [*samples, *twins]
+        return Session(
+            self.model, self.cache.select(rows), self.last[rows], guided=self.guided
+        )
+
+
+@torch.no_grad()
+def open_session(
+    model: CheersModel,
+    prompts: Sequence[Prompt],
+    *,
+    guided: bool = False,
+    ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+) -> Session:
+    """Prefill a batch of prompts.
+
+    The images of a prompt are seen once; conditional row and unconditional twin share them.
+
+    Args:
+        model: the model.
+        prompts: one per sample; any lengths.
+        guided: whether to prefill unconditional twins for classifier-free guidance.
+        ablations: switches.
+
+    Raises:
+        ContextLengthError: a prompt does not fit the context.
+        LayoutError: images and ids of a prompt do not belong together.
+    """
+    layout, tokens = read_prompts(model, prompts, guided=guided, ablations=ablations)
+    _check_context(layout, model.config.text_config.max_position_embeddings)
+    hidden, cache = prefill(model, layout, tokens)
+    ends = torch.tensor(layout.lengths, device=hidden.device) - 1
+    last = hidden[torch.arange(len(ends), device=hidden.device), ends]
+    return Session(model, cache, last, guided=guided)
+
+
+def read_prompts(
+    model: CheersModel,
+    prompts: Sequence[Prompt],
+    *,
+    guided: bool = False,
+    ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+) -> tuple[Layout, Tensor | None]:
+    """Lay prompts out and compute their visual tokens (images, T, width)."""
+    config = model.config
+    check_prompts(prompts, config)
+    special = config.special_token_ids
+    rows = [list(prompt.ids) for prompt in prompts]
+    if guided:
+        rows += [unconditional(row, special) for row in rows]
+    copies = 2 if guided else 1
+    dummies = [prompt.dummy is not None for prompt in prompts] * copies
+    layout = lay_out(rows, dummies, special, config.tokens_per_image).to(model.device)
+    images = [image for prompt in prompts for image in prompt.images]
+    if not images:
+        return layout, None
+    tokens = see_images(model, torch.stack(images), ablations)
+    return layout, tokens.repeat(copies, 1, 1)
+
+
+def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:
+    """Visual tokens (N, T, width) of images (N, 3, S, S) to understand."""
+    pixels = pixels.to(model.device, model.dtype)
+    if not ablations.reconstruct:
+        return model.see_pixels(pixels).tokens
+    return model.see_latents(model.model.vae_model.encode(pixels)).tokens
+
+
+def prefill(
+    model: CheersModel, layout: Layout, tokens: Tensor | None
+) -> tuple[Tensor, KVCache]:
+    """Run a laid-out batch; hidden states (B, L, width), and the cache that holds it."""
+    rows, length = layout.ids.shape
+    cache = model.model.language_model.new_cache(rows, length)
+    hidden = model.model.language_model(
+        model.embed(layout, tokens), layout.attention(), layout.positions, cache.window(length)
+    )
+    cache.commit(layout.lengths)
+    return hidden, cache
+
+
+def _check_context(layout: Layout, limit: int) -> None:
+    for row, length in enumerate(layout.lengths):
+        if length > limit:
+            raise ContextLengthError(
+                f"row {row}: the prompt has {length} tokens, images included, but the context "
+                f"holds {limit}",
+                "shorten the prompt, or give it fewer images",
+            )
