@@ -1,0 +1,173 @@
+"""Text measures, against rapidfuzz and jiwer, and their laws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jiwer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
+
+from tasks.scoring.edit_distance import edit_distance
+from tasks.scoring.ocr import (
+    OCRBENCH_CATEGORIES,
+    OCRBenchVariant,
+    anls,
+    anls_distances,
+    character_error_rate,
+    exact_match,
+    normalized_edit_distance,
+    ocrbench_correct,
+    ocrbench_report,
+    word_accuracy,
+    word_error_rate,
+)
+
+letters = st.text(alphabet="abAB é中\n", max_size=80)
+words = st.lists(st.sampled_from(["stop", "Stop", "go", "42", "é"]), max_size=12)
+some_words = words.filter(bool)
+
+
+@given(letters, letters)
+def test_edit_distance_is_rapidfuzz_s(first: Sequence[str], second: Sequence[str]) -> None:
+    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_edit_distance_of_any_text_is_rapidfuzz_s(
+    first: Sequence[str], second: Sequence[str]
+) -> None:
+    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+
+
+@given(words, words)
+def test_edit_distance_of_words_is_rapidfuzz_s(first: Sequence[str], second: Sequence[str]) -> None:
+    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+
+
+@given(letters, letters, letters)
+def test_edit_distance_is_a_metric(a: str, b: str, c: str) -> None:
+    assert edit_distance(a, b) == edit_distance(b, a)
+    assert (edit_distance(a, b) == 0) == (a == b)
+    assert edit_distance(a, c) <= edit_distance(a, b) + edit_distance(b, c)
+
+
+@given(letters, letters)
+def test_normalized_edit_distance_is_rapidfuzz_s(first: str, second: str) -> None:
+    expected = Levenshtein.normalized_distance(first, second)
+    assert normalized_edit_distance(first, second) == pytest.approx(expected)
+
+
+@given(some_words, words)
+def test_word_error_rate_is_jiwer_s(reference: list[str], prediction: Any) -> None:
+    truth, read = " ".join(reference), " ".join(prediction)
+    assert word_error_rate(read, truth) == pytest.approx(jiwer.wer(truth, read))
+
+
+@given(some_words, words)
+def test_character_error_rate_is_jiwer_s(reference: list[str], prediction: Any) -> None:
+    truth, read = " ".join(reference), " ".join(prediction)
+    assert character_error_rate(read, truth) == pytest.approx(jiwer.cer(truth, read))
+
+
+@given(st.text(alphabet="abc é中Z", min_size=1).filter(str.strip))
+def test_reading_the_gold_text_scores_full(gold: str) -> None:
+    assert exact_match(gold, [gold])
+    assert character_error_rate(gold, gold) == 0
+    assert word_error_rate(gold, gold) == 0
+    assert word_accuracy(gold, gold) == 1
+    assert normalized_edit_distance(gold, gold) == 0
+    assert anls(gold, [gold]) == 1
+    assert anls(gold, [gold], lengths="normalized") == 1
+
+
+@given(st.text(max_size=30), st.sampled_from(OCRBENCH_CATEGORIES))
+@pytest.mark.parametrize("variant", ["vlmevalkit", "lmms_eval"])
+def test_the_gold_text_is_contained_in_itself(
+    variant: OCRBenchVariant, gold: str, category: str
+) -> None:
+    assert ocrbench_correct(gold, ["something else", gold], category, variant)
+
+
+@given(st.lists(st.sampled_from(["Stop", "go", "42"]), min_size=1), st.sampled_from(" \n\t"))
+def test_case_and_spacing_do_not_matter(items: list[str], space: str) -> None:
+    gold = " ".join(items)
+    read = f"{space}{(space * 2).join(items).swapcase()}{space}"
+    assert exact_match(read, [gold])
+    assert word_accuracy(read, gold) == 1
+    assert anls(read, [gold], lengths="normalized") == 1
+
+
+def test_case_counts_in_formulas_only() -> None:
+    formulas = "Handwritten Mathematical Expression Recognition"
+    assert not ocrbench_correct("X ^ 2", ["x^2"], formulas)
+    assert ocrbench_correct("x ^ 2", ["x^2"], formulas)
+    assert ocrbench_correct("X^2", ["x^2"], "Scene Text-centric VQA")
+    assert not ocrbench_correct("x ^ 2", ["x^2"], "Scene Text-centric VQA")
+
+
+def test_only_lmms_eval_folds_full_width() -> None:
+    ask = ("\uff33\uff34\uff2f\uff30", ["stop"], "Digit String Recognition")
+    assert ocrbench_correct(*ask, "lmms_eval")
+    assert not ocrbench_correct(*ask, "vlmevalkit")
+
+
+@given(some_words, words)
+def test_word_accuracy_is_bounded_and_ignores_order(reference: list[str], prediction: Any) -> None:
+    score = word_accuracy(" ".join(prediction), " ".join(reference))
+    assert 0 <= score <= 1
+    assert score == word_accuracy(" ".join(reversed(prediction)), " ".join(reference))
+
+
+def test_a_word_read_once_is_not_two_words() -> None:
+    assert word_accuracy("go", "go go") == 0.5
+    assert word_accuracy("go go go", "go go") == 1
+
+
+@given(letters, st.lists(letters, min_size=1, max_size=4))
+def test_anls_is_zero_or_at_least_the_threshold(prediction: Any, answers: list[str]) -> None:
+    score = anls(prediction, answers, lengths="normalized")
+    assert score == 0 or 0.5 <= score <= 1
+    best = min(anls_distances(prediction, answers, lengths="normalized"))
+    assert anls(prediction, answers, threshold=0, lengths="normalized") == pytest.approx(1 - best)
+
+
+def test_raw_lengths_reward_outer_spaces_and_normalized_ones_do_not() -> None:
+    assert anls("stoo", ["stop"]) == anls("stoo", ["stop"], lengths="normalized") == 0.75
+    assert anls("stoo    ", ["stop"]) == 0.875
+    assert anls("stoo    ", ["stop"], lengths="normalized") == 0.75
+
+
+@pytest.mark.parametrize("rate", [character_error_rate, word_error_rate, word_accuracy])
+def test_rates_need_a_reference(rate: Callable[[str, str], float]) -> None:
+    with pytest.raises(ValueError, match="reference that isn't empty"):
+        rate("read", "")
+
+
+def test_rates_may_exceed_one() -> None:
+    assert character_error_rate("abc", "x") == 3
+
+
+def test_unknown_names_and_missing_answers_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown OCRBench category 'Poetry'"):
+        ocrbench_report([("Poetry", "x", ["x"])])
+    with pytest.raises(ValueError, match="unknown OCRBench variant 'mine'"):
+        ocrbench_correct("x", ["x"], "Digit String Recognition", "mine")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="give a list"):
+        ocrbench_correct("x", "x", "Digit String Recognition")
+    with pytest.raises(ValueError, match="at least one accepted answer"):
+        anls("x", [])
+
+
+def test_reports_do_not_add_up_from_one_to_the_next() -> None:
+    rows = [("Digit String Recognition", "42", ["42"])]
+    assert ocrbench_report(rows).final_score == ocrbench_report(rows).final_score == 1
+
+
+def test_a_report_has_all_categories() -> None:
+    report = ocrbench_report([(name, "x", ["x"]) for name in OCRBENCH_CATEGORIES])
+    assert report.n == report.final_score == 10
+    assert report.text_recognition == 6
