@@ -63,7 +63,7 @@ class Backbone(nn.Module):
         weight = self.embed_tokens.weight
         head_dim = self.config.hidden_size // self.config.num_attention_heads
         shape = (rows, self.config.num_key_value_heads, columns, head_dim)
-        return KVCache(self.config.num_hidden_layers, shape, weight.dtype, weight.device)
+        return KVCache.empty(self.config.num_hidden_layers, shape, weight.dtype, weight.device)
 
 
 def window_mask(window: Window, *, causal: bool) -> Tensor:

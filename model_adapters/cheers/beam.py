@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,8 @@ class Beam(NamedTuple):
 
     def rank(self, length_penalty: float) -> float:
         """What beams are compared by."""
-        return self.score / max(len(self.ids), 1) ** length_penalty
+        length = float(max(len(self.ids), 1))
+        return self.score / math.pow(length, length_penalty)
 
 
 def beam_search(session: Session, decoding: Decoding) -> tuple[list[int], FinishReason]:

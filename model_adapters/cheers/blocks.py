@@ -33,12 +33,13 @@ class Attention(nn.Module):
         q = rotate(self._heads(self.q_proj(x)), cos, sin)
         k = rotate(self._heads(self.k_proj(x)), cos, sin).repeat_interleave(self.groups, dim=1)
         v = self._heads(self.v_proj(x)).repeat_interleave(self.groups, dim=1)
-        out: Tensor = self.o_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
         return out
 
     def _heads(self, x: Tensor) -> Tensor:
         """Split (N, L, heads * head_dim) into (N, heads, L, head_dim)."""
-        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        return x.view(*x.shape[:-1], -1, self.head_dim).transpose(1, 2)
 
 
 class SwiGLU(nn.Module):
@@ -69,9 +70,12 @@ class AdaLNZeroBlock(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Map (N, L, width), with the time (N, 1, width), to the same shape."""
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.adaLN_modulation(time).chunk(6, -1)
-        x = x + gate_a * self.attn(modulate(self.input_layernorm(x), shift_a, scale_a), cos, sin)
-        return x + gate_m * self.mlp(modulate(self.post_attention_layernorm(x), shift_m, scale_m))
+        modulation: Tensor = self.adaLN_modulation(time)
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation.chunk(6, dim=-1)
+        attended: Tensor = self.attn(modulate(self.input_layernorm(x), shift_a, scale_a), cos, sin)
+        x = x + gate_a * attended
+        mixed: Tensor = self.mlp(modulate(self.post_attention_layernorm(x), shift_m, scale_m))
+        return x + gate_m * mixed
 
 
 class FinalLayer(nn.Module):

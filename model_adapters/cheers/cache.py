@@ -17,22 +17,34 @@ class KVCache:
     """Keys and values of every layer, grown geometrically.
 
     Args:
-        layers: number of layers.
-        shape: rows, key/value heads, columns to begin with, width of a head.
-        dtype: data type of keys and values.
-        device: where they live.
+        keys: keys of each layer (rows, key/value heads, columns, width of a head).
+        values: values of each layer, of the same shape.
+        lengths: tokens that each row holds.
     """
 
-    def __init__(
-        self,
+    def __init__(self, keys: list[Tensor], values: list[Tensor], lengths: list[int]) -> None:
+        self.keys = keys
+        self.values = values
+        self.lengths = lengths
+
+    @classmethod
+    def empty(
+        cls,
         layers: int,
         shape: tuple[int, int, int, int],
         dtype: torch.dtype,
         device: torch.device,
-    ) -> None:
-        self.lengths: list[int] = [0] * shape[0]
-        self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
-        self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+    ) -> KVCache:
+        """A cache that holds nothing.
+
+        Args:
+            layers: number of layers.
+            shape: rows, key/value heads, columns to begin with, width of a head.
+            dtype: data type of keys and values.
+            device: where they live.
+        """
+        keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
+        return cls(keys, [torch.zeros_like(tensor) for tensor in keys], [0] * shape[0])
 
     @property
     def rows(self) -> int:
@@ -42,7 +54,7 @@ class KVCache:
     @property
     def nbytes(self) -> int:
         """Bytes allocated for keys and values."""
-        return sum(tensor.nbytes for tensor in (*self._keys, *self._values))
+        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
 
     def window(self, count: int) -> Window:
         """Room for the next `count` tokens of every row; they are kept only on `commit`."""
@@ -55,33 +67,33 @@ class KVCache:
 
     def select(self, rows: Sequence[int]) -> KVCache:
         """A new cache made of these rows, in this order; a row may occur more than once."""
-        index = torch.tensor(rows, device=self._keys[0].device)
-        chosen = KVCache.__new__(KVCache)
-        chosen.lengths = [self.lengths[row] for row in rows]
-        chosen._keys = [tensor.index_select(0, index) for tensor in self._keys]
-        chosen._values = [tensor.index_select(0, index) for tensor in self._values]
-        return chosen
+        index = torch.tensor(rows, device=self.keys[0].device)
+        return KVCache(
+            [tensor.index_select(0, index) for tensor in self.keys],
+            [tensor.index_select(0, index) for tensor in self.values],
+            [self.lengths[row] for row in rows],
+        )
 
     def write(
         self, layer: int, window: Window, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Write new keys and values (B, heads, count, dim); return all up to the window's end."""
-        for store, new in ((self._keys[layer], keys), (self._values[layer], values)):
+        for store, new in ((self.keys[layer], keys), (self.values[layer], values)):
             if window.start is not None:
                 store[:, :, window.start : window.start + window.count] = new
             else:
                 rows = torch.arange(self.rows, device=store.device)[:, None]
                 store[rows, :, window.positions] = new.transpose(1, 2)
         end = window.end
-        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def _reserve(self, columns: int) -> None:
-        have = self._keys[0].shape[2]
+        have = self.keys[0].shape[2]
         if columns <= have:
             return
         grown = max(columns, 2 * have)
-        self._keys = [_widen(tensor, grown) for tensor in self._keys]
-        self._values = [_widen(tensor, grown) for tensor in self._values]
+        self.keys = [_widen(tensor, grown) for tensor in self.keys]
+        self.values = [_widen(tensor, grown) for tensor in self.values]
 
 
 class Window:
@@ -101,7 +113,7 @@ class Window:
         self.start = self.lengths[0] if len(set(self.lengths)) == 1 else None
         self.end = max(self.lengths) + count
         starts = torch.tensor(self.lengths)[:, None]
-        self.positions = (starts + torch.arange(count)).to(cache._keys[0].device)
+        self.positions = (starts + torch.arange(count)).to(cache.keys[0].device)
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
         """Write one layer's keys and values; called by the layer itself."""

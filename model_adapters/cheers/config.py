@@ -368,10 +368,11 @@ def _disagreements(config: CheersConfig) -> list[str]:
 
 def _vae_disagreements(config: CheersConfig) -> list[str]:
     encoder, decoder = config.vae_encoder_config, config.vae_decoder_config
-    found = []
-    for key in ("z_channels", "ch_mult"):
-        if getattr(encoder, key) != getattr(decoder, key):
-            found.append(f"vae_encoder_config.{key} and vae_decoder_config.{key} must be equal")
+    found = [
+        f"vae_encoder_config.{key} and vae_decoder_config.{key} must be equal"
+        for key in ("z_channels", "ch_mult")
+        if getattr(encoder, key) != getattr(decoder, key)
+    ]
     for name, side in (("vae_encoder_config", encoder), ("vae_decoder_config", decoder)):
         widths = [side.ch * multiple for multiple in side.ch_mult]
         bad = [width for width in widths if width % side.norm_num_groups]
@@ -430,5 +431,3 @@ def _head_disagreements(config: CheersConfig) -> list[str]:
         for name, (width, heads, kv) in stages.items()
         if width % heads or heads % kv
     ]
-
-

@@ -83,7 +83,7 @@ def decode_text(
     decoding: Sequence[Decoding],
     generators: Sequence[torch.Generator | None],
     *,
-    keep: list[Session | None] | None = None,
+    parked: dict[int, Session] | None = None,
 ) -> list[TextResult]:
     """Decode every sample of a session until it ends.
 
@@ -91,8 +91,8 @@ def decode_text(
         session: the batch; it is used up.
         decoding: settings of each sample.
         generators: generator of each sample.
-        keep: where given, a list with a slot per sample that receives, for a sample that ends
-            because an image begins, its session with `<im_start>` appended.
+        parked: where given, it receives, for each sample that ends because an image begins, its
+            session with `<im_start>` appended.
     """
     special = session.model.config.special_token_ids
     ends = {special.chat_end_eos, special.im_start}
@@ -110,9 +110,9 @@ def decode_text(
                 alive.append(place)
                 continue
             results[row.sample] = TextResult(ids=row.ids, finish_reason=reason)
-            if reason == "image" and keep is not None:
-                keep[row.sample] = session.select([place])
-                _last(keep, row.sample).append([special.im_start])
+            if reason == "image" and parked is not None:
+                parked[row.sample] = session.select([place])
+                parked[row.sample].append([special.im_start])
         if len(alive) < len(rows):
             rows = [rows[place] for place in alive]
             session = session.select(alive) if alive else session
@@ -121,15 +121,7 @@ def decode_text(
     return [result for result in results if result is not None]
 
 
-def _last(keep: list[Session | None], sample: int) -> Session:
-    kept = keep[sample]
-    assert kept is not None  # noqa: S101 - written one line above
-    return kept
-
-
-def _advance(
-    row: _Row, logits: torch.Tensor, room: int, im_start: int
-) -> FinishReason | None:
+def _advance(row: _Row, logits: torch.Tensor, room: int, im_start: int) -> FinishReason | None:
     """Give a row its next token; why it ends, or None while it goes on."""
     if room < 1:
         return "context"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import torch
@@ -83,7 +84,7 @@ def generate_image(
         ContextLengthError: a prompt and its image do not fit the context.
     """
     starts = [item.float() for item in noise]
-    return _in_groups(model, prompts, starts, settings, text, callback, editing=False)
+    return _in_groups(model, prompts, starts, settings, text=text, callback=callback, editing=False)
 
 
 def edit_image(
@@ -120,7 +121,7 @@ def edit_image(
         _edit_start(model, source, one_noise, item.edit_start)
         for source, one_noise, item in zip(chosen, noise, items, strict=True)
     ]
-    return _in_groups(model, prompts, starts, items, text, callback, editing=True)
+    return _in_groups(model, prompts, starts, items, text=text, callback=callback, editing=True)
 
 
 @torch.no_grad()
@@ -130,8 +131,8 @@ def generate_interleaved(
     noise: Callable[[int, int], Tensor],
     settings: ImageSettings,
     decoding: Decoding | Sequence[Decoding],
-    generators: Sequence[torch.Generator | None] | None = None,
     *,
+    generators: Sequence[torch.Generator | None] | None = None,
     max_images: int = 1,
 ) -> list[InterleavedResult]:
     """Let the model write, and draw an image wherever it emits `<im_start>` itself.
@@ -147,28 +148,47 @@ def generate_interleaved(
     """
     items = per_sample(decoding, len(prompts))
     sources = list(generators) if generators is not None else [None] * len(prompts)
-    session = open_session(
-        model, prompts, guided=settings.guided, ablations=settings.ablations
-    )
-    kept: list[Session | None] = [None] * len(prompts)
-    texts = decode_text(session, items, sources, keep=kept)
-    results = []
-    for index, (first, mine) in enumerate(zip(texts, kept, strict=True)):
-        ids, reason, images = list(first.ids), first.finish_reason, list[ImageResult]()
-        while reason == "image" and mine is not None and len(images) < max_images:
-            start = noise(index, len(images))[None]
-            images += _draw_group(mine, start, settings, None, None, editing=False)
-            ids.append(model.config.special_token_ids.im_end)
-            budget = items[index].max_new_tokens - len(ids) + len(images)
-            if budget < 1:
-                reason = "length"
-                break
-            after = msgspec.structs.replace(items[index], max_new_tokens=budget)
-            slot: list[Session | None] = [None]
-            (more,) = decode_text(mine, [after], [sources[index]], keep=slot)
-            ids, reason, mine = ids + more.ids, more.finish_reason, slot[0]
-        results.append(InterleavedResult(ids=ids, images=images, finish_reason=reason))
-    return results
+    session = open_session(model, prompts, guided=settings.guided, ablations=settings.ablations)
+    parked: dict[int, Session] = {}
+    texts = decode_text(session, items, sources, parked=parked)
+    return [
+        _continue(
+            text,
+            parked.get(index),
+            partial(noise, index),
+            settings,
+            items[index],
+            generator=sources[index],
+            max_images=max_images,
+        )
+        for index, text in enumerate(texts)
+    ]
+
+
+def _continue(
+    text: TextResult,
+    session: Session | None,
+    noise: Callable[[int], Tensor],
+    settings: ImageSettings,
+    decoding: Decoding,
+    *,
+    generator: torch.Generator | None,
+    max_images: int,
+) -> InterleavedResult:
+    """Go on behind the first text of one sample: an image, a text, and so forth."""
+    ids, images = list(text.ids), list[ImageResult]()
+    while session is not None and len(images) < max_images:
+        images += _draw_group(session, noise(len(images))[None], settings)
+        ids.append(session.model.config.special_token_ids.im_end)
+        budget = decoding.max_new_tokens - (len(ids) - len(images))
+        if budget < 1:
+            return InterleavedResult(ids=ids, images=images, finish_reason="length")
+        parked: dict[int, Session] = {}
+        rest = msgspec.structs.replace(decoding, max_new_tokens=budget)
+        (text,) = decode_text(session, [rest], [generator], parked=parked)
+        ids += text.ids
+        session = parked.get(0)
+    return InterleavedResult(ids=ids, images=images, finish_reason=text.finish_reason)
 
 
 @torch.no_grad()
@@ -177,9 +197,9 @@ def _in_groups(
     prompts: Sequence[Prompt],
     starts: Sequence[Tensor],
     settings: ImageSettings | Sequence[ImageSettings],
+    *,
     text: Decoding | None,
     callback: StepCallback | None,
-    *,
     editing: bool,
 ) -> list[ImageResult]:
     """Draw samples of equal settings and size together."""
@@ -192,7 +212,7 @@ def _in_groups(
         mine = [prompts[index] for index in members]
         session = open_session(model, mine, guided=item.guided, ablations=item.ablations)
         latents = torch.stack([starts[index] for index in members])
-        drawn = _draw_group(session, latents, item, text, callback, editing=editing)
+        drawn = _draw_group(session, latents, item, text=text, callback=callback, editing=editing)
         results.update(zip(members, drawn, strict=True))
     return [results[index] for index in range(len(prompts))]
 
@@ -201,10 +221,10 @@ def _draw_group(
     session: Session,
     latents: Tensor,
     settings: ImageSettings,
-    text: Decoding | None,
-    callback: StepCallback | None,
     *,
-    editing: bool,
+    text: Decoding | None = None,
+    callback: StepCallback | None = None,
+    editing: bool = False,
 ) -> list[ImageResult]:
     """Draw a session's images, decode them, and the text behind them."""
     maps: list[Tensor] = []

@@ -75,5 +75,3 @@ def _zero_start(module: nn.Module) -> None:
         return
     for parameter in last.parameters():
         parameter.zero_()
-
-

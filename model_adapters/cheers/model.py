@@ -118,6 +118,4 @@ class CheersModel(nn.Module):
         fused, gate = self.model.hi_gate(low, patches if inject else None)
         flow = self.model.hi_projector(fused, time_vision)
         side = math.isqrt(flow.shape[1])
-        return Velocity(
-            flow.transpose(1, 2).unflatten(2, (side, side)), gate.view(-1, side, side)
-        )
+        return Velocity(flow.transpose(1, 2).unflatten(2, (side, side)), gate.view(-1, side, side))

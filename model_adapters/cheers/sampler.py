@@ -48,9 +48,9 @@ class ImageSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Step(NamedTuple):
     """One evaluation of the velocity, before the latent moves."""
 
-    index: int
+    number: int
     """Number of the step, from 0."""
-    count: int
+    total: int
     """Steps that run in all."""
     t: float
     """Its time."""
@@ -121,10 +121,9 @@ def draw(
     tokens = latents.shape[2] * latents.shape[3] // 4
     _check_room(session, tokens + 1)
     latents = latents.to(session.model.device, session.model.dtype)
-    for index, (t, size) in enumerate(
-        zip(times.tolist(), step_sizes(times).tolist(), strict=True)
-    ):
-        step = Step(index, len(times), t, latents, *evaluate(session, latents, t, settings))
+    sizes = step_sizes(times).tolist()
+    for number, (t, size) in enumerate(zip(times.tolist(), sizes, strict=True)):
+        step = Step(number, len(times), t, latents, *evaluate(session, latents, t, settings))
         if callback is not None:
             callback(step)
         latents = latents + step.guided(settings.cfg_scale) * size

@@ -43,9 +43,7 @@ class Session:
         last: last hidden state of each row (rows, width).
     """
 
-    def __init__(
-        self, model: CheersModel, cache: KVCache, last: Tensor, *, guided: bool
-    ) -> None:
+    def __init__(self, model: CheersModel, cache: KVCache, last: Tensor, *, guided: bool) -> None:
         self.model = model
         self.cache = cache
         self.last = last
@@ -78,18 +76,14 @@ class Session:
     def run(self, embeds: Tensor, window: Window, *, causal: bool) -> Tensor:
         """Run new tokens (rows, count, width) over the cached past; nothing is committed."""
         allowed = window_mask(window, causal=causal)
-        hidden: Tensor = self.model.model.language_model(
-            embeds, allowed, window.positions, window
-        )
+        hidden: Tensor = self.model.model.language_model(embeds, allowed, window.positions, window)
         return hidden
 
     def select(self, samples: Sequence[int]) -> Session:
         """A session of these samples, in this order; a sample may occur more than once."""
         twins = [self.samples + sample for sample in samples] if self.guided else []
         rows = [*samples, *twins]
-        return Session(
-            self.model, self.cache.select(rows), self.last[rows], guided=self.guided
-        )
+        return Session(self.model, self.cache.select(rows), self.last[rows], guided=self.guided)
 
 
 @torch.no_grad()
@@ -154,9 +148,7 @@ def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tens
     return model.see_latents(model.model.vae_model.encode(pixels)).tokens
 
 
-def prefill(
-    model: CheersModel, layout: Layout, tokens: Tensor | None
-) -> tuple[Tensor, KVCache]:
+def prefill(model: CheersModel, layout: Layout, tokens: Tensor | None) -> tuple[Tensor, KVCache]:
     """Run a laid-out batch; hidden states (B, L, width), and the cache that holds it."""
     rows, length = layout.ids.shape
     cache = model.model.language_model.new_cache(rows, length)

@@ -45,7 +45,7 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Map times (N,) in [0, 1] to embeddings (N, 1, text width) and (N, 1, vision width)."""
-        dtype = self.mlp_1[0].weight.dtype
+        dtype = next(self.parameters()).dtype
         features = sinusoid(t.to(dtype), self.frequencies).to(dtype)
         return self.mlp_1(features), self.mlp_2(features)
 

@@ -7,9 +7,11 @@ Cheers at da1cb77, `VAEModel` and `VAEDecoderProjector`). Module names follow th
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the field's name for it
+from torch.nn import functional as F
 
 from model_adapters.cheers.config import CheersConfig, VAEConfig
 
@@ -48,9 +50,10 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels_in, H, W) to (B, channels_out, H, W)."""
-        h = self.conv1(F.silu(self.norm1(x)))
+        h: Tensor = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
-        return h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+        skip: Tensor = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
+        return h + skip
 
 
 class AttnBlock(nn.Module):
@@ -71,7 +74,8 @@ class AttnBlock(nn.Module):
             layer(h).flatten(2).transpose(1, 2).unsqueeze(1) for layer in (self.q, self.k, self.v)
         )
         attended = F.scaled_dot_product_attention(q, k, v)
-        return x + self.proj_out(attended.squeeze(1).transpose(1, 2).reshape(x.shape))
+        out: Tensor = self.proj_out(attended.squeeze(1).transpose(1, 2).reshape(x.shape))
+        return x + out
 
 
 class Downsample(nn.Module):
@@ -83,7 +87,8 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H/2, W/2)."""
-        return self.conv(F.pad(x, (0, 1, 0, 1)))
+        out: Tensor = self.conv(F.pad(x, (0, 1, 0, 1)))
+        return out
 
 
 class Upsample(nn.Module):
@@ -95,7 +100,8 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, 2H, 2W)."""
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return out
 
 
 class MiddleBlock(nn.Module):
@@ -109,7 +115,8 @@ class MiddleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, channels, H, W) to the same shape."""
-        return self.block_2(self.attn_1(self.block_1(x)))
+        out: Tensor = self.block_2(self.attn_1(self.block_1(x)))
+        return out
 
 
 class DownLevel(nn.Module):
@@ -172,7 +179,8 @@ class Encoder(nn.Module):
         for level in self.down:
             h = level(h)
         h = F.silu(self.norm_out(self.mid(h)))
-        return self.quant_conv(self.conv_out(h))
+        moments: Tensor = self.quant_conv(self.conv_out(h))
+        return moments
 
 
 class Decoder(nn.Module):
@@ -202,7 +210,8 @@ class Decoder(nn.Module):
         h = self.mid(self.conv_in(self.post_quant_conv(latent)))
         for level in reversed(self.up):
             h = level(h)
-        return self.conv_out(F.silu(self.norm_out(h)))
+        image: Tensor = self.conv_out(F.silu(self.norm_out(h)))
+        return image
 
 
 class LatentDecoder(nn.Module):
@@ -218,7 +227,8 @@ class LatentDecoder(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map a normalised latent (B, 4z, h, w) to an image (B, 3, 2fh, 2fw)."""
-        return self.decoder(unpatchify(self.denormalise(latent)))
+        image: Tensor = self.decoder(unpatchify(self.denormalise(latent)))
+        return image
 
     def denormalise(self, latent: Tensor) -> Tensor:
         """Undo the normalisation with the running statistics; same shape."""
@@ -249,7 +259,8 @@ class VAE(LatentDecoder):
 
     def decode(self, latent: Tensor) -> Tensor:
         """Map a normalised latent (B, 4z, h, w) to an image (B, 3, 2fh, 2fw), not clamped."""
-        return self(latent)
+        image: Tensor = self(latent)
+        return image
 
     def normalise(self, latent: Tensor) -> Tensor:
         """Normalise with the running statistics, in training too; same shape."""
@@ -259,7 +270,4 @@ class VAE(LatentDecoder):
 
 def _resnet_chain(widths: list[int], groups: int) -> nn.ModuleList:
     """Blocks from each width to the next."""
-    return nn.ModuleList(
-        ResnetBlock(source, target, groups)
-        for source, target in zip(widths, widths[1:], strict=False)
-    )
+    return nn.ModuleList(ResnetBlock(source, target, groups) for source, target in pairwise(widths))
