@@ -6,6 +6,7 @@ import ast
 import re
 import statistics
 import string
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
@@ -75,7 +76,9 @@ def parse_answer_cell(cell: str) -> list[object]:
         (['a', 'b'], ['3.0'])
     """
     try:
-        value = ast.literal_eval(cell)
+        # Python warns of escapes such as \d in a string, but reads them as they stand.
+        with warnings.catch_warnings(action="ignore"):
+            value = ast.literal_eval(cell)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return [cell]
     return value if isinstance(value, list) else [cell]

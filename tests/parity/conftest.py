@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def golden_folder() -> Path:
     return Path(os.environ.get("CHEERS_BENCH_GOLDEN") or DEFAULT_FOLDER)
 
 
-def golden_cases(file: str, having: dict[str, Any]) -> list[Any]:
+def golden_cases(file: str, having: Mapping[str, Any]) -> list[Any]:
     path = golden_folder() / file
     if not path.is_file():
         return [_absent(file, f"{file} isn't in the golden folder {golden_folder()}")]

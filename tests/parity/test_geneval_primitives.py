@@ -20,7 +20,9 @@ def test_geneval_iou(case: dict[str, Any]) -> None:
 
 @pytest.mark.golden_cases("scoring/geneval_primitives.jsonl", kind="relative_position")
 def test_geneval_relative_position(case: dict[str, Any]) -> None:
-    for dtype, key in ((np.float32, "relations"), (np.float64, "relations_float64")):
-        boxes = [np.array(case[name], dtype=dtype) for name in ("box_a", "box_b")]
-        relations = relative_position(*boxes, position_threshold=case["position_threshold"])
-        assert sorted(relations) == sorted(case[key])
+    threshold = case["position_threshold"]
+    first, second = (np.array(case[name], dtype=np.float32) for name in ("box_a", "box_b"))
+    narrow = relative_position(first, second, position_threshold=threshold)
+    assert sorted(narrow) == sorted(case["relations"])
+    wide = relative_position(case["box_a"], case["box_b"], position_threshold=threshold)
+    assert sorted(wide) == sorted(case["relations_float64"])

@@ -177,13 +177,20 @@ def test_ranking_sorts(values: list[int]) -> None:
     assert [values[row] for row in order] == sorted(values, reverse=True)
 
 
-@given(st.lists(st.integers(0, 5), max_size=17))
+@given(st.lists(st.integers(0, 5), max_size=16))
 def test_ranking_of_few_puts_the_later_of_equals_first(values: list[int]) -> None:
     stable: npt.NDArray[np.int64] = np.argsort(np.array(values, dtype=float), kind="stable")
     assert rank_descending(values) == stable[::-1].tolist()
 
 
-@given(st.lists(st.integers(), unique=True, min_size=18, max_size=200))
+def test_ranking_of_17_with_equals_is_what_numpy_1_23_gives() -> None:
+    # Recorded from np.argsort of numpy 1.23.5 on float32; 17 rows are the fewest it partitions.
+    values = [2, 1, 2, 1, 1, 2, 1, 1, 0, 0, 1, 0, 0, 1, 2, 0, 1]
+    ascending = [8, 12, 11, 9, 15, 13, 10, 16, 6, 4, 3, 1, 7, 5, 2, 14, 0]
+    assert rank_descending(values) == ascending[::-1]
+
+
+@given(st.lists(st.integers(), unique=True, min_size=17, max_size=200))
 def test_ranking_of_many_distinct_values_is_numpys(values: list[int]) -> None:
     expected = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     assert rank_descending(values) == expected

@@ -20,7 +20,7 @@ from tasks.scoring.spreadsheet import MISSING_MARKERS, roundtrip_column
         (["inf", "1"], ["inf", "1.0"]),
         ([" 1", "2\n"], ["1", "2"]),
         (["1_000", "2"], ["1_000", "2"]),
-        (["１", "2"], ["１", "2"]),
+        (["\uff11", "2"], ["\uff11", "2"]),
         (["tRue", "true"], ["tRue", "true"]),
         (["true", ""], ["True", None]),
         (["true", "1"], ["true", "1"]),

@@ -96,6 +96,10 @@ def test_a_list_in_a_cell_is_read(answers: list[str]) -> None:
     assert parse_answer_cell(repr(answers)) == answers
 
 
+def test_unknown_escapes_in_a_cell_stay() -> None:
+    assert parse_answer_cell(r"['a\d']") == [r"a\d"]
+
+
 @pytest.mark.parametrize("cell", ["[__import__('os')]", "[1", "[x]", "(1, 2)", "{'a': 1}", "\x00"])
 def test_nothing_in_a_cell_is_executed(cell: str) -> None:
     assert parse_answer_cell(cell) == [cell]

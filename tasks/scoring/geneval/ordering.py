@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 __all__ = ["rank_descending"]
 
-_INSERTION_SPAN = 16  # runs whose ends are at most this far apart go to insertion sort
+_INSERTION_SPAN = 15  # runs whose ends are at most this far apart go to insertion sort
 
 
 def rank_descending(scores: Sequence[float]) -> list[int]:
     """Order rows from the highest score to the lowest.
 
     As `np.argsort(scores)[::-1]` of numpy 1.23 in `evaluate_image` of djghosh13/geneval at commit
-    af4902f: up to 17 rows, equal scores come in reverse order of their rows; beyond, in the order
+    af4902f: up to 16 rows, equal scores come in reverse order of their rows; beyond, in the order
     that numpy's quicksort leaves.
 
     Args:
