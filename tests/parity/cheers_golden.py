@@ -1,0 +1,128 @@
+"""The golden folder of CHEERS: tensors, settings, model, prompts, and how closely to compare."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from model_adapters.cheers.config import CheersConfig
+from model_adapters.cheers.loading import load_model
+from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prompt import Prompt
+from model_adapters.cheers.sequence import count_images
+
+torch.set_num_threads(1)  # the model is tiny: threads of two processes only spin on each other
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / "golden"
+STEPWISE = 1e-4
+"""Tolerance of modules, prefills, logits, losses, gradients and single steps, by scale."""
+FREE_RUNNING = 2e-2
+"""Tolerance of trajectories that run freely: guidance amplifies rounding about 40-fold."""
+BFLOAT16 = 1.2e-1
+"""Tolerance of bfloat16, by scale: a loose check. On the golden inputs the official bfloat16 run
+itself is 7e-2 away from the official float32 run."""
+ZERO = 1e-6
+"""Absolute tolerance of what is zero in exact arithmetic (attention key biases' gradients)."""
+
+
+class Golden:
+    """One golden folder. A tensor that it lacks skips the test that asks for it, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+        self.settings: dict[str, Any] = {}
+        if (folder / "golden.safetensors").is_file():
+            with safe_open(folder / "golden.safetensors", "pt") as reader:
+                self.names = sorted(reader.keys())
+            self.settings = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.names:
+            pytest.skip(f"{name} isn't in {self.folder}")
+        with safe_open(self.folder / "golden.safetensors", "pt") as reader:
+            return reader.get_tensor(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def setting(self, case: str) -> dict[str, Any]:
+        if case not in self.settings:
+            pytest.skip(f"golden.json in {self.folder} has no settings of {case}")
+        found: dict[str, Any] = self.settings[case]
+        return found
+
+    def cases(self, key: str) -> list[str]:
+        """Cases whose settings have a key, in order."""
+        return [
+            case
+            for case, found in self.settings.items()
+            if isinstance(found, dict) and key in found
+        ]
+
+    @cached_property
+    def config(self) -> CheersConfig:
+        return CheersConfig.from_file(self.folder / "config.json")
+
+    @cached_property
+    def model(self) -> CheersModel:
+        return load_model(self.folder, dtype=torch.float32)
+
+    @cached_property
+    def bfloat16_model(self) -> CheersModel:
+        return load_model(self.folder, dtype=torch.bfloat16)
+
+    def images(self, case: str) -> list[Tensor]:
+        """The images of a case, each (3, S, S), in the order of their visual tokens."""
+        found = self.setting(case)
+        names = found.get("images", found.get("image"))
+        names = [names] if isinstance(names, str) else names
+        return [image for name in names for image in self[name]]
+
+    def prompts(self, case: str) -> list[Prompt]:
+        """The prompts of a case: a row that places no image has a dummy in front."""
+        rows = self[f"{case}.input_ids"]
+        mask_name = f"{case}.attention_mask"
+        keep = self[mask_name].bool() if mask_name in self else torch.ones_like(rows).bool()
+        left = self.images(case)
+        prompts = []
+        for row, mask in zip(rows, keep, strict=True):
+            ids = row[mask].tolist()
+            count = count_images(ids, self.config.special_token_ids)
+            if count == 0:
+                prompts.append(Prompt(ids, (), left[0]))
+                left = left[1:] or left
+            else:
+                prompts.append(Prompt(ids, tuple(left[:count])))
+                left = left[count:]
+        return prompts
+
+
+@cache
+def golden() -> Golden:
+    folder = os.environ.get("CHEERS_BENCH_GOLDEN")
+    return Golden((Path(folder) if folder else DEFAULT_FOLDER) / "cheers_tiny")
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Largest difference by the largest expected value."""
+    scale = expected.double().abs().max().clamp(min=1e-30)
+    return float((actual.double() - expected.double()).abs().max() / scale)
+
+
+def assert_close(name: str, actual: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Compare by the largest expected value; integers must be equal."""
+    assert actual.shape == expected.shape, f"{name}: {actual.shape} is not {expected.shape}"
+    if not expected.is_floating_point():
+        assert torch.equal(actual.to(expected.dtype), expected), f"{name} differs"
+        return
+    error = relative_error(actual, expected)
+    assert error <= tolerance, f"{name}: error {error:.2e} by scale exceeds {tolerance:.0e}"
