@@ -12,6 +12,7 @@ __all__ = [
     "OutOfMemoryError",
     "ProtocolMismatchError",
     "RunFailedError",
+    "RunInterruptedError",
     "SpecError",
     "UnknownNameError",
 ]
@@ -72,6 +73,12 @@ class ProtocolMismatchError(LedgerError):
 
 class RunFailedError(BenchError):
     """Every attempted sample failed, so going on would only repeat the failure."""
+
+
+class RunInterruptedError(BenchError):
+    """The user stopped the run; everything finished is stored and the same command continues."""
+
+    exit_code = 130  # 128 + SIGINT, what shells report for Ctrl-C
 
 
 class OutOfMemoryError(AdapterError):
