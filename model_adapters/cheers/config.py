@@ -291,9 +291,10 @@ class CheersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Read a `config.json`.
 
         Raises:
-            ConfigError: the file is not JSON, or does not describe a CHEERS model.
-            FileNotFoundError: there is no such file.
+            ConfigError: the file is missing, is not JSON, or does not describe a CHEERS model.
         """
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing", "name a folder that holds a CHEERS checkpoint")
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:

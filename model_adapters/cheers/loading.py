@@ -150,16 +150,29 @@ def _read(
     for file in sorted(set(places.values())):
         with _open(file) as reader:
             for name in reader.keys():  # noqa: SIM118 - not a mapping
-                have, want = tuple(reader.get_slice(name).get_shape()), tuple(shapes[name].shape)
-                if have != want:
-                    raise CheckpointError(
-                        f"{file}: tensor {name} has shape {have}, but config.json asks for {want}",
-                        "use the weights and the config.json of one checkpoint",
-                    )
-                tensor = reader.get_tensor(name)
-                cast = dtype if tensor.is_floating_point() else None
-                tensors[name] = tensor.to(device, cast or tensor.dtype)
+                tensor = _fit(reader.get_tensor(name), shapes[name], f"{file}: tensor {name}")
+                tensors[name] = _cast(tensor, shapes[name], dtype).to(device)
     return tensors
+
+
+def _fit(tensor: Tensor, want: Tensor, what: str) -> Tensor:
+    """The tensor, if it has the wanted shape."""
+    if tensor.shape != want.shape:
+        raise CheckpointError(
+            f"{what} has shape {tuple(tensor.shape)}, but config.json asks for {tuple(want.shape)}",
+            "use the weights and the config.json of one checkpoint",
+        )
+    return tensor
+
+
+def _cast(tensor: Tensor, want: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """The tensor in the data type it is used in.
+
+    Counters are integers, though the released checkpoint stores even them in bfloat16.
+    """
+    if not want.is_floating_point():
+        return tensor.to(want.dtype)
+    return tensor.to(dtype or tensor.dtype)
 
 
 def _places(folder: Path) -> dict[str, Path]:

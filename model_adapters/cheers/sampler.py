@@ -74,6 +74,7 @@ StepCallback = Callable[[Step], None]
 """Called after each evaluation of the velocity."""
 
 
+@torch.no_grad()
 def evaluate(
     session: Session, latents: Tensor, t: float, settings: ImageSettings
 ) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -94,6 +95,7 @@ def evaluate(
     return out.velocity[:count], twin, out.gate[:count]
 
 
+@torch.no_grad()
 def draw(
     session: Session,
     latents: Tensor,

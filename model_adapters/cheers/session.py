@@ -59,11 +59,13 @@ class Session:
         """How many more tokens a sample can hold."""
         return self.limit - self.cache.lengths[sample]
 
+    @torch.no_grad()
     def logits(self) -> Tensor:
         """Logits of each sample's next token (samples, vocabulary), float32."""
         out: Tensor = self.model.lm_head(self.last[: self.samples])
         return out.float()
 
+    @torch.no_grad()
     def append(self, tokens: Sequence[int]) -> None:
         """Append one text token to each sample, and what stands for it to each twin."""
         special = self.model.config.special_token_ids
@@ -73,6 +75,7 @@ class Session:
         self.last = self.run(embeds, self.cache.window(1), causal=True)[:, -1]
         self.cache.commit([1] * self.cache.rows)
 
+    @torch.no_grad()
     def run(self, embeds: Tensor, window: Window, *, causal: bool) -> Tensor:
         """Run new tokens (rows, count, width) over the cached past; nothing is committed."""
         allowed = window_mask(window, causal=causal)

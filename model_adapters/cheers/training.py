@@ -92,8 +92,7 @@ def training_forward(
     text_loss = _text_loss(model, hidden, targets)
     part = torch.ones_like(images.t, dtype=torch.bool) if flow_on_understood else images.t < 1
     at_images = hidden[layout.visual].view(len(images.t), config.tokens_per_image, -1)
-    velocity = model.velocity(at_images[part], seen.patches[part], images.t[part]).velocity
-    image_loss = F.mse_loss(velocity, target[part]) if bool(part.any()) else text_loss * 0.0
+    velocity, image_loss = _flow(model, at_images, seen, target, t=images.t, part=part)
     return TrainingOutput(
         loss=text_loss + image_loss,
         text_loss=text_loss,
@@ -103,6 +102,16 @@ def training_forward(
         hidden=hidden,
         targets=targets,
     )
+
+
+def _flow(
+    model: CheersModel, hidden: Tensor, seen: Seen, target: Tensor, *, t: Tensor, part: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Velocity and image loss of the images that take part, a mask (N,)."""
+    if not bool(part.any()):
+        return target[part], hidden.sum() * 0.0
+    velocity = model.velocity(hidden[part], seen.patches[part], t[part]).velocity
+    return velocity, F.mse_loss(velocity, target[part])
 
 
 def interpolate(clean: Tensor, images: TrainingImages) -> tuple[Tensor, Tensor]:

@@ -51,6 +51,9 @@ class Golden:
         with safe_open(self.folder / "golden.safetensors", "pt") as reader:
             return reader.get_tensor(name)
 
+    def get(self, name: str) -> Tensor | None:
+        return self[name] if name in self.names else None
+
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
@@ -90,8 +93,8 @@ class Golden:
     def prompts(self, case: str) -> list[Prompt]:
         """The prompts of a case: a row that places no image has a dummy in front."""
         rows = self[f"{case}.input_ids"]
-        mask_name = f"{case}.attention_mask"
-        keep = self[mask_name].bool() if mask_name in self else torch.ones_like(rows).bool()
+        mask = self.get(f"{case}.attention_mask")
+        keep = torch.ones_like(rows).bool() if mask is None else mask.bool()
         left = self.images(case)
         prompts = []
         for row, mask in zip(rows, keep, strict=True):
@@ -104,6 +107,22 @@ class Golden:
                 prompts.append(Prompt(ids, tuple(left[:count])))
                 left = left[count:]
         return prompts
+
+
+def comparable_ids(ours: list[list[int]], theirs: Tensor, end: int) -> Tensor:
+    """Our ids in the shape of theirs (B, L), where they can be compared.
+
+    One row must agree to its end. Of several rows the official loop decodes all until the first
+    one ends: there a row is compared up to its own end, or to where the loop stopped.
+    """
+    if len(ours) == 1:
+        return torch.tensor(ours)
+    result = theirs.clone()
+    for row, (mine, recorded) in enumerate(zip(ours, theirs.tolist(), strict=True)):
+        length = recorded.index(end) + 1 if end in recorded else len(recorded)
+        padded = mine[:length] + [-1] * (length - len(mine))
+        result[row, :length] = torch.tensor(padded)
+    return result
 
 
 @cache

@@ -33,8 +33,7 @@ def trained(golden: Golden, case: str) -> Trained:
         noise=golden[f"{case}.noise"],
         pixels=torch.stack(golden.images(case)),
     )
-    mask_name = f"{case}.attention_mask"
-    mask = golden[mask_name] if mask_name in golden else None
+    mask = golden.get(f"{case}.attention_mask")
     ids, labels = golden[f"{case}.input_ids"], golden[f"{case}.labels"]
     with torch.enable_grad():
         model.zero_grad()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import torch
+
+from model_adapters.cheers.backbone import window_mask
+from model_adapters.cheers.cache import KVCache
+
+
+def empty(rows: int, columns: int = 2) -> KVCache:
+    return KVCache.empty(1, (rows, 1, columns, 1), torch.float32, torch.device("cpu"))
+
+
+def fill(cache: KVCache, values: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
+    new = torch.tensor(values)[:, None, :, None]
+    return cache.window(new.shape[2]).update(new, -new, 0)
+
+
+def test_rows_write_behind_their_own_last_token() -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    cache.commit([3, 1])
+    keys, values = fill(cache, [[7.0, 8.0], [9.0, 10.0]])
+    assert keys[:, 0, :, 0].tolist() == [[1, 2, 3, 7, 8], [4, 9, 10, 0, 0]]
+    assert torch.equal(values, -keys)
+
+
+def test_uncommitted_tokens_are_overwritten() -> None:
+    cache = empty(1)
+    fill(cache, [[1.0]])
+    cache.commit([1])
+    fill(cache, [[2.0, 3.0]])
+    keys, _ = fill(cache, [[4.0]])
+    assert keys[0, 0, :, 0].tolist() == [1, 4]
+
+
+def test_growth_keeps_what_was_written() -> None:
+    cache = empty(1, columns=1)
+    for value in range(20):
+        keys, _ = fill(cache, [[float(value)]])
+        cache.commit([1])
+    assert keys[0, 0, :, 0].tolist() == list(range(20))
+    assert cache.keys[0].shape[2] <= 40
+    assert cache.nbytes == 2 * cache.keys[0].nbytes
+
+
+def test_select_copies_rows_in_any_order() -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0], [3.0, 4.0]])
+    cache.commit([2, 1])
+    chosen = cache.select([1, 0, 1])
+    assert chosen.lengths == [1, 2, 1]
+    fill(chosen, [[9.0], [9.0], [9.0]])
+    assert cache.keys[0][:, 0, :2, 0].tolist() == [[1, 2], [3, 4]]
+
+
+def test_window_mask_hides_stale_columns() -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0], [3.0, 4.0]])
+    cache.commit([2, 1])
+    window = cache.window(2)
+    assert window.positions.tolist() == [[2, 3], [1, 2]]
+    assert window_mask(window, causal=True).tolist() == [
+        [[True, True, True, False], [True, True, True, True]],
+        [[True, True, False, False], [True, True, True, False]],
+    ]
+    assert window_mask(window, causal=False)[1].tolist() == [[True, True, True, False]] * 2

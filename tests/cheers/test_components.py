@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from model_adapters.cheers.components import COMPONENTS, time_components
+from model_adapters.cheers.config import CheersConfig
+from model_adapters.cheers.generation import generate_image, image_noise
+from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prompt import Prompt
+from model_adapters.cheers.reconstruction import reconstruct
+from model_adapters.cheers.sampler import ImageSettings
+from tests.cheers.conftest import SPECIAL
+
+
+def test_every_component_is_timed_and_counted(
+    model: CheersModel, ragged: list[Prompt], config: CheersConfig
+) -> None:
+    prompt = ragged[1]._replace(ids=[*ragged[1].ids, SPECIAL.im_start])
+    with time_components(model) as times:
+        generate_image(model, [prompt], [image_noise(config, 0)], ImageSettings(steps=3))
+    steps, prefill = 3, 1
+    assert times.calls == {
+        "vae_encode": 1,
+        "vae_decode": 1,
+        "decoder_projector": steps + prefill,
+        "tower": steps + prefill,
+        "und_projector": steps + prefill,
+        "llm": steps + prefill + 1,
+        "time_embed": steps,
+        "gen_projector": steps,
+        "hi_gate": steps,
+        "hi_projector": steps,
+    }
+    assert all(seconds > 0 for seconds in times.seconds.values())
+    assert sum(times.shares().values()) == pytest.approx(1.0)
+
+
+def test_nothing_stays_installed(model: CheersModel) -> None:
+    with time_components(model) as times:
+        pass
+    for path in COMPONENTS.values():
+        module = model.model.get_submodule(path)
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+    assert set(times.shares().values()) == {0.0}
+
+
+def test_an_error_inside_leaves_nothing_installed(model: CheersModel) -> None:
+    with pytest.raises(RuntimeError, match="inside"), time_components(model):
+        raise RuntimeError("inside")
+    assert not model.model.vae_model.encoder._forward_hooks
+
+
+def test_components_cover_every_parameter_of_the_core(model: CheersModel) -> None:
+    covered = set()
+    for path in COMPONENTS.values():
+        covered |= {id(parameter) for parameter in model.model.get_submodule(path).parameters()}
+    assert covered == {id(parameter) for parameter in model.model.parameters()}
+
+
+def test_reconstruction_runs_images_of_any_size_in_order(
+    model: CheersModel, pixels: Callable[[int], Tensor]
+) -> None:
+    images = [pixels(0), torch.rand(3, 32, 32), pixels(1)]
+    together = reconstruct(model, images)
+    for image, result in zip(images, together, strict=True):
+        (alone,) = reconstruct(model, [image])
+        assert result.shape == image.shape
+        torch.testing.assert_close(result, alone, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(together[0], reconstruct(model, images[:1], "projector")[0])
