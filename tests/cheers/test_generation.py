@@ -257,3 +257,16 @@ def force(model: CheersModel, token: int):
         text.norm.register_forward_hook(lambda *call: call[2] + text.embed_tokens.weight[token])
         text.embed_tokens.weight[token] *= 50
     return eager
+
+
+def test_larger_images_interpolate_the_positions(model: CheersModel, prompts: list[Prompt]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    large = [torch.randn(8, 8, 8, generator=generator)]
+    (result,) = generate_image(model, prompts[3:], large, SETTINGS)
+    assert result.image.shape == (3, 32, 32)
+    tower = model.model.vision_representation.embeddings
+    table = tower.position_embedding.weight.detach()
+    assert torch.equal(tower.positions(4, 4)[0], table)
+    grid = table.T.reshape(1, -1, 4, 4)
+    wide = torch.nn.functional.interpolate(grid, size=(8, 8), mode="bicubic")
+    torch.testing.assert_close(tower.positions(8, 8)[0].T.reshape(1, -1, 8, 8), wide)
