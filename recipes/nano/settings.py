@@ -1,0 +1,130 @@
+"""What a training run is made of, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["Mix", "Settings", "StageSettings", "VAESettings", "smoke_settings", "with_steps"]
+
+
+class VAESettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stage 1: the autoencoder, trained alone and frozen ever after."""
+
+    steps: int = 1000
+    """Optimiser steps of encoder and decoder together."""
+    lr: float = 3e-3
+    """Peak learning rate; warm-up, then cosine to zero."""
+    batch: int = 32
+    """Images a step."""
+    warmup: int = 50
+    """Steps of linear warm-up."""
+    noise: float = 0.4
+    """Most noise added to a normalised latent: keeps different images far apart in it."""
+    decoder_steps: int = 600
+    """Steps in which the decoder and the decoder projector are finished, each on its own."""
+    decoder_lr: float = 2e-3
+    """Peak learning rate of those steps."""
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rows of one batch. A row is a prompt or an image with several branches that share it."""
+
+    generation: int = 14
+    """Text-to-image rows."""
+    editing: int = 2
+    """Editing rows: a source image, an instruction, and the edited image."""
+    questions: int = 6
+    """Rows of an image of the world and multiple-choice or open questions."""
+    words: int = 8
+    """Rows of an image with a word; they share one question."""
+    easy_vqa: int = 3
+    """Rows of an easy-VQA training image and questions of it."""
+
+
+ALIGN_MIX = Mix(generation=0, editing=0, questions=8, words=12, easy_vqa=4)
+"""Images to language alone: what connects tower and backbone settles before generation."""
+
+
+class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One stage of the training of the whole model."""
+
+    name: str
+    """`align`, `joint` or `refine`."""
+    steps: int
+    """Optimiser steps."""
+    lr: float
+    """Learning rate after the warm-up."""
+    warmup: int = 0
+    """Steps of linear warm-up."""
+    decay: bool = False
+    """Whether the rate falls linearly to zero over the stage; otherwise it stays."""
+    mix: Mix = Mix()
+    """What a batch is made of."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole run."""
+
+    seed: int = 0
+    """Seed of initial weights, data and noise."""
+    scenes: int = 12000
+    """Rendered text-to-image scenes; the other pools are sized after it."""
+    vae: VAESettings = VAESettings()
+    """Stage 1."""
+    stages: tuple[StageSettings, ...] = (
+        StageSettings(name="align", steps=300, lr=1e-3, warmup=100, mix=ALIGN_MIX),
+        StageSettings(name="joint", steps=6000, lr=1e-3, warmup=100),
+        StageSettings(name="refine", steps=2000, lr=1e-3, decay=True),
+    )
+    """Stages 2 to 4."""
+    branches: int = 4
+    """Noised images, or questions, that share the prefix of a row."""
+    drop_prompt: float = 0.1
+    """Share of text-to-image and editing rows whose prompt becomes `<no_mean>`."""
+    no_dummy: float = 0.25
+    """Share of text-to-image rows without the random-noise dummy image in front."""
+    weight_decay: float = 0.02
+    """AdamW's weight decay, on matrices only."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.999
+    """Decay of the averaged weights, the ones that are exported."""
+    save_every: int = 200
+    """Steps between checkpoints."""
+
+
+def smoke_settings() -> Settings:
+    """A run of seconds that goes through every stage; it learns nothing.
+
+    Example:
+        >>> smoke_settings().scenes
+        24
+    """
+    mix = Mix(generation=2, editing=1, questions=1, words=1, easy_vqa=1)
+    names = ("align", "joint", "refine")
+    return Settings(
+        scenes=24,
+        vae=VAESettings(steps=2, batch=4, decoder_steps=2),
+        stages=tuple(
+            StageSettings(name=name, steps=2, lr=1e-3, mix=mix) for name in names
+        ),
+        branches=2,
+        save_every=1,
+    )
+
+
+def with_steps(settings: Settings, steps: Mapping[str, int | None]) -> Settings:
+    """The settings with other numbers of steps for some stages, by name; None keeps a stage's.
+
+    Example:
+        >>> with_steps(Settings(), {"joint": 7}).stages[1].steps
+        7
+    """
+    stages = tuple(
+        msgspec.structs.replace(stage, steps=wanted if wanted is not None else stage.steps)
+        for stage in settings.stages
+        for wanted in [steps.get(stage.name)]
+    )
+    return msgspec.structs.replace(settings, stages=stages)

@@ -1,0 +1,180 @@
+"""Stages 2 to 4: alignment, joint pretraining and refinement, in one resumable loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model_adapters.cheers.config import CheersConfig
+from model_adapters.cheers.initialisation import fresh_model
+from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.vae import VAE, LatentDecoder
+from recipes.nano.architecture import nano_config
+from recipes.nano.batches import BatchMaker
+from recipes.nano.checkpoint import load_state, save_state
+from recipes.nano.forward import Losses, forward_losses
+from recipes.nano.journal import Journal
+from recipes.nano.settings import Settings, StageSettings
+from recipes.nano.streams import step_generator
+
+__all__ = ["Trainer", "finished_vae", "learning_rate", "nano_model"]
+
+_GATE_START = 1.0
+_EMA_RAMP = 10
+_EMBEDDING = "model.language_model.embed_tokens.weight"
+
+
+def finished_vae(folder: Path) -> tuple[VAE, LatentDecoder]:
+    """VAE and decoder projector of a run whose stage 1 is over."""
+    config = nano_config()
+    vae, projector = VAE(config), LatentDecoder(config)
+    vae.load_state_dict(load_state(folder / "vae.pt")["model"])
+    vae.load_state_dict(load_state(folder / "decoder-image.pt")["model"], strict=False)
+    projector.load_state_dict(load_state(folder / "decoder-readable.pt")["model"])
+    return vae.eval(), projector.eval()
+
+
+def nano_model(
+    config: CheersConfig, vae: VAE, projector: LatentDecoder, seed: int
+) -> CheersModel:
+    """Fresh weights around a finished VAE and decoder projector.
+
+    Both stay frozen. The HFI gate starts open, so that detail reaches the head from step one.
+    """
+    model = fresh_model(config, seed)
+    core = model.model
+    core.vae_model.load_state_dict(vae.state_dict())
+    core.vae_decoder_projector.load_state_dict(projector.state_dict())
+    gate = core.hi_gate.gate[-1]
+    assert isinstance(gate, nn.Linear)  # noqa: S101
+    nn.init.constant_(gate.bias, _GATE_START)
+    frozen = (core.vae_model, core.vae_decoder_projector, core.vision_representation.head)
+    for module in frozen:
+        module.requires_grad_(requires_grad=False)
+    for module in (core.vae_model, core.vae_decoder_projector):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+class Trainer:
+    """Trains the whole model stage by stage.
+
+    Args:
+        settings: The run.
+        model: Fresh weights.
+        batches: Where batches come from.
+        folder: Where the checkpoint and the log go; a checkpoint there is gone on from.
+        bf16: Whether to compute in bfloat16 (weights stay float32).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: CheersModel,
+        batches: BatchMaker,
+        folder: Path,
+        *,
+        bf16: bool,
+    ) -> None:
+        self.settings = settings
+        self.model = model
+        self._batches = batches
+        self._path = folder / "joint.pt"
+        self._bf16 = bf16
+        self._named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.average = {name: p.detach().clone() for name, p in self._named.items()}
+        self._optimiser = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.95), fused=True)
+        self.stage, self.step, self.total = 0, 0, 0
+        if self._path.exists():
+            self._restore(load_state(self._path))
+        self._journal = Journal(folder / "joint.jsonl", self.total)
+
+    def run(self, on_save: Callable[[Trainer], None] | None = None) -> None:
+        """Train to the end; `on_save` is called behind each checkpoint."""
+        stages = self.settings.stages
+        while self.stage < len(stages):
+            stage = stages[self.stage]
+            while self.step < stage.steps:
+                self._one_step(stage)
+                if self.total % self.settings.save_every == 0 or self.step == stage.steps:
+                    self.save()
+                    if on_save is not None:
+                        on_save(self)
+            self.stage, self.step = self.stage + 1, 0
+        self.save()
+
+    def save(self) -> None:
+        """Write weights, averages, optimiser and position."""
+        state = {
+            "model": {name: p.detach() for name, p in self._named.items()},
+            "average": self.average,
+            "optimiser": self._optimiser.state_dict(),
+            "stage": self.stage,
+            "step": self.step,
+            "total": self.total,
+        }
+        save_state(self._path, state)
+
+    def averaged_state(self) -> dict[str, Tensor]:
+        """The model's state dict with averaged weights where there are any."""
+        weights = {**self.model.state_dict(), **self.average}
+        # Tied: the state dict holds the embedding under both names.
+        weights["lm_head.weight"] = weights[_EMBEDDING]
+        return weights
+
+    def _one_step(self, stage: StageSettings) -> None:
+        rng = step_generator(self.settings.seed, "joint", self.total)
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(stage, self.step)
+        groups = self._batches.draw(stage.mix, rng)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
+            losses = forward_losses(self.model, groups)
+        self._optimiser.zero_grad(set_to_none=True)
+        (losses.text + losses.image).backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self._named.values(), self.settings.clip)
+        self._optimiser.step()
+        self._journal_step(stage, losses, norm)
+        self.step, self.total = self.step + 1, self.total + 1
+        self._average()
+
+    def _journal_step(self, stage: StageSettings, losses: Losses, norm: Tensor) -> None:
+        self._journal.write(
+            self.total,
+            stage=stage.name,
+            text=float(losses.text.detach()),
+            image=float(losses.image.detach()),
+            norm=float(norm),
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.settings.ema, (1 + self.total) / (_EMA_RAMP + self.total))
+        own = list(self.average.values())
+        new = [self._named[name].detach() for name in self.average]
+        torch._foreach_lerp_(own, new, 1 - decay)  # noqa: SLF001 - one call for all weights
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Matrices decay, vectors and embeddings of positions don't."""
+        matrices = [p for p in self._named.values() if p.ndim >= 2]
+        vectors = [p for p in self._named.values() if p.ndim < 2]
+        return [
+            {"params": matrices, "weight_decay": self.settings.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"], strict=False)
+        self.average = state["average"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.stage, self.step, self.total = state["stage"], state["step"], state["total"]
+
+
+def learning_rate(stage: StageSettings, step: int) -> float:
+    """Rate of a step: linear warm-up, then constant, or linear to zero where the stage decays."""
+    warm = min(1.0, (step + 1) / max(1, stage.warmup))
+    fall = 1 - step / stage.steps if stage.decay else 1.0
+    return stage.lr * warm * fall
