@@ -132,6 +132,13 @@ class LedgerWriter(Ledger):
             self._connection.close()
             self._lock.release()
 
+    def __exit__(self, *problem: object) -> None:
+        if problem[0] is not None:
+            # What was worth keeping is committed by now; the rest may be what went wrong.
+            self._responses.clear()
+            self._outcomes.clear()
+        self.close()
+
     def plan(self, task: str, samples: Iterable[Sample]) -> int:
         """Store all samples of a task, all or none, and return their number.
 
@@ -232,11 +239,6 @@ class LedgerWriter(Ledger):
             self._responses.clear()
             self._outcomes.clear()
         self._committed = time.monotonic()
-
-    def discard(self) -> None:
-        """Drop gathered rows that weren't committed."""
-        self._responses.clear()
-        self._outcomes.clear()
 
     def forget_pictures(self, rows: Sequence[int]) -> None:
         """Drop responses and outcomes of samples whose pictures are gone, to ask them again."""

@@ -1,0 +1,103 @@
+"""From a sample to a request that is ready to be batched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from harness.adapter import ModelAdapter
+from harness.ledger import Pending
+from harness.media import pixel_hash
+from harness.records import Request, Sample
+from harness.seeds import sample_seed
+from harness.task import Task
+
+__all__ = ["Ask", "Asker", "GroupKey", "request_digest"]
+
+_DIGITS = 16
+
+
+def _encode_picture(value: Any) -> str:
+    return pixel_hash(value)  # the only type in a request that msgspec doesn't know
+
+
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=_encode_picture).encode
+
+
+class GroupKey(NamedTuple):
+    """Requests share a batch only if these are equal."""
+
+    kind: type
+    """Class of the request."""
+
+    decoding: Hashable
+    """Decoding parameters; `None` for kinds without any."""
+
+    adapter: Hashable
+    """The adapter's `batch_key`."""
+
+
+class Ask(NamedTuple):
+    """A request with all that is needed to record what becomes of it."""
+
+    n: int
+    """Row number of the sample."""
+
+    sample: Sample
+    """The item."""
+
+    request: Request
+    """What the model is asked."""
+
+    key: GroupKey
+    """The group it can share a batch with."""
+
+    digest: str
+    """Digest of the request, pictures included."""
+
+    @property
+    def prompt(self) -> str:
+        """The request's prompt, empty where the kind has none."""
+        return getattr(self.request, "prompt", "")
+
+
+class Asker:
+    """Builds the requests of one task.
+
+    Args:
+        task: The task.
+        adapter: The model, for its batch keys.
+        seed: Base seed of the run.
+    """
+
+    def __init__(self, task: Task, adapter: ModelAdapter, seed: int) -> None:
+        self._task = task
+        self._name = task.metadata.name
+        self._adapter = adapter
+        self._seed = seed
+
+    def __call__(self, pending: Pending) -> Ask:
+        """Build a sample's request; whatever the task or the adapter raises passes through."""
+        n, sample = pending
+        seed = sample_seed(self._seed, self._name, sample.id, sample.k)
+        request = self._task.request(sample, seed)
+        key = GroupKey(
+            type(request), getattr(request, "decoding", None), self._adapter.batch_key(request)
+        )
+        return Ask(n, sample, request, key, request_digest(request))
+
+
+def request_digest(request: Request) -> str:
+    """Sixteen hexadecimal digits over everything in a request, pictures by their pixels.
+
+    Example:
+        >>> from harness.records import AnswerRequest
+        >>> a, b = AnswerRequest(prompt="Hi", seed=1), AnswerRequest(prompt="Hi", seed=2)
+        >>> request_digest(a) == request_digest(b)
+        False
+    """
+    content = type(request).__name__.encode() + _encode(request)
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]

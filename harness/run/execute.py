@@ -1,0 +1,144 @@
+"""Carrying out a run: plan, ask, score, count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.adapter import ModelAdapter
+from harness.errors import BenchError, RunFailedError, RunInterruptedError
+from harness.models import build_model
+from harness.records import ModelCard, RunManifest, RunStatus
+from harness.run.batches import BatchSizes
+from harness.run.folder import check_tasks, make_manifest, open_folder, set_status
+from harness.run.generating import generate
+from harness.run.interruption import Interruption, stopped
+from harness.run.job import Job
+from harness.run.measuring import measure
+from harness.run.progress import NoProgress, Progress
+from harness.run.scoring import count, score
+from harness.run.settings import EngineSettings
+from harness.run.tasks import PlannedTask, build_tasks, fit, list_samples, not_applicable
+from harness.runspec import RunSpec, resolve
+from harness.task import Probe
+
+__all__ = ["execute"]
+
+
+def execute(
+    spec: RunSpec,
+    *,
+    progress: Progress | None = None,
+    command: Sequence[str] = (),
+    settings: EngineSettings | None = None,
+) -> RunManifest:
+    """Carry out a run, or continue the one in its folder.
+
+    Finished samples are never redone; failed ones only with `spec.retry_errors`. The result
+    doesn't depend on batch sizes, order, or how often the run was interrupted.
+
+    Args:
+        spec: What to run.
+        progress: Who is told how far it is; `None` is nobody.
+        command: Command line for the manifest; secrets are removed.
+        settings: Sizes of the engine's buffers.
+
+    Returns:
+        The manifest of the completed run.
+
+    Raises:
+        SpecError: A name, option or argument is wrong.
+        ProtocolMismatchError: The folder holds another run.
+        RunFailedError: A task was given up because its first samples all failed; the other tasks
+            are carried out and scored before it's raised.
+        RunInterruptedError: A stop was requested.
+        LedgerError: The folder can't be read or written; what was committed is intact.
+    """
+    folder = Path(spec.out)
+    built = build_tasks(resolve(spec), spec.seed)
+    check_tasks(folder, [planned.plan for planned in built], spec.seed)
+    adapter = build_model(spec.model)
+    try:
+        planned = fit(built, adapter.card)
+        wanted = make_manifest(
+            card=adapter.card,
+            model_args=dict(spec.model.args),
+            fingerprint=adapter.fingerprint(),
+            plans=[task.plan for task in planned],
+            seed=spec.seed,
+            label=spec.model.label,
+            command=command,
+        )
+        ledger, manifest = open_folder(folder, wanted)
+        with ledger, _status(folder, manifest), Interruption() as interruption:
+            job = Job(
+                ledger=ledger,
+                seed=spec.seed,
+                batch_size=spec.batch_size,
+                retry_errors=spec.retry_errors,
+                progress=progress or NoProgress(),
+                interruption=interruption,
+                settings=settings or EngineSettings(),
+            )
+            _carry_out(job, planned, adapter)
+        return set_status(folder, manifest, RunStatus.COMPLETE)
+    finally:
+        adapter.close()
+
+
+def _carry_out(job: Job, planned: Sequence[PlannedTask], adapter: ModelAdapter) -> None:
+    able = [task for task in planned if task.plan.applicable]
+    for task in able:
+        if job.ledger.total(task.name) is None:
+            job.ledger.plan(task.name, list_samples(task))
+    failures = _ask(job, able, adapter)
+    for task in able:
+        score(job, task)
+    _count(job, planned, adapter.card)
+    if failures:
+        raise _joined(failures)
+
+
+def _ask(job: Job, able: Sequence[PlannedTask], adapter: ModelAdapter) -> list[RunFailedError]:
+    """Ask the model about every task; a task that is given up doesn't keep others from it."""
+    sizes, failures = BatchSizes(adapter, job.batch_size), []
+    for task in able:
+        try:
+            if isinstance(task.task, Probe):
+                measure(job, task, adapter)
+            else:
+                generate(job, task, adapter, sizes)
+        except RunFailedError as error:
+            job.progress.message(f"{task.name}: given up, {error.what.splitlines()[-1]}")
+            failures.append(error)
+    return failures
+
+
+def _count(job: Job, planned: Sequence[PlannedTask], card: ModelCard) -> None:
+    for task in planned:
+        if task.plan.applicable:
+            count(job, task)
+        else:
+            job.ledger.add_result(not_applicable(task.plan, card))
+
+
+def _joined(failures: Sequence[RunFailedError]) -> RunFailedError:
+    return RunFailedError("\n\n".join(error.what for error in failures), failures[0].remedy)
+
+
+@contextmanager
+def _status(folder: Path, manifest: RunManifest) -> Iterator[None]:
+    """Leave the right status in the manifest when a run ends early."""
+    try:
+        yield
+    except RunInterruptedError:
+        set_status(folder, manifest, RunStatus.INTERRUPTED)
+        raise
+    except KeyboardInterrupt:
+        set_status(folder, manifest, RunStatus.INTERRUPTED)
+        raise stopped() from None
+    except BaseException:
+        with suppress(BenchError):  # the disk may be full; the first error is the one to show
+            set_status(folder, manifest, RunStatus.FAILED)
+        raise
