@@ -238,8 +238,10 @@ def _draw_group(
     final = draw(session, latents, settings.times(editing=editing), settings, watch)
     images = session.model.model.vae_model.decode(final).float().clamp(0.0, 1.0).cpu()
     stacked = torch.stack(maps, dim=1) if maps else [None] * len(images)
-    count = session.samples
-    texts = [None] * count if text is None else decode_text(session, [text] * count, [None] * count)
+    texts: Sequence[TextResult | None] = [None] * len(images)
+    if text is not None:
+        alone = session.without_twins()
+        texts = decode_text(alone, [text] * alone.samples, [None] * alone.samples)
     return [
         ImageResult(image=image, latents=latent, heat_maps=heat, text=behind)
         for image, latent, heat, behind in zip(

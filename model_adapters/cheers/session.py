@@ -82,6 +82,13 @@ class Session:
         hidden: Tensor = self.model.model.language_model(embeds, allowed, window.positions, window)
         return hidden
 
+    def without_twins(self) -> Session:
+        """The samples alone, for when no further image needs guidance."""
+        if not self.guided:
+            return self
+        rows = list(range(self.samples))
+        return Session(self.model, self.cache.select(rows), self.last[rows], guided=False)
+
     def select(self, samples: Sequence[int]) -> Session:
         """A session of these samples, in this order; a sample may occur more than once."""
         twins = [self.samples + sample for sample in samples] if self.guided else []

@@ -76,6 +76,7 @@ def training_forward(
         LayoutError: the number of images differs from what the rows place.
     """
     config = model.config
+    images = _on_device(images, model.device)
     rows, row_labels = unpad(input_ids, attention_mask), unpad(labels, attention_mask)
     special = config.special_token_ids
     lead = dummies if dummies is not None else [not count_images(row, special) for row in rows]
@@ -172,6 +173,13 @@ def _see(model: CheersModel, noisy: Tensor, images: TrainingImages) -> Seen:
     if not bool(understood.all()):
         pixels[~understood] = model.model.vae_decoder_projector(noisy[~understood])
     return model.see_pixels(pixels)
+
+
+def _on_device(images: TrainingImages, device: torch.device) -> TrainingImages:
+    """The batch's images where the model lives."""
+    fields = images._asdict().items()
+    moved = {name: tensor.to(device) for name, tensor in fields if tensor is not None}
+    return TrainingImages(**moved)
 
 
 def _check_count(

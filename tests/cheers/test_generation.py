@@ -202,6 +202,18 @@ def test_text_goes_on_behind_the_image(
         assert result.text.ids
 
 
+def test_text_behind_an_image_needs_no_twins(
+    model: CheersModel, prompts: list[Prompt], noise: list[Tensor]
+) -> None:
+    def run(text: Decoding | None) -> Callable[[], object]:
+        return lambda: generate_image(model, prompts[3:], noise[3:], SETTINGS, text=text)
+
+    silent = count_calls(model, run(None))
+    talking = count_calls(model, run(Decoding(max_new_tokens=3)))
+    # the third token is chosen and not run
+    assert talking["language_model rows"] - silent["language_model rows"] == 2
+
+
 def test_editing_starts_between_noise_and_source(
     model: CheersModel, prompts: list[Prompt], noise: list[Tensor]
 ) -> None:
