@@ -27,6 +27,7 @@ DETECTOR_VERSION = "1"
 _COVERED = 0.5
 _MAX_RESIDUAL = 60.0
 _MIN_AREA = 20
+_MAX_SHARE = 0.8
 _MIN_IOU = 0.6
 _TEMPERATURE = 0.04
 _FULL_IOU = 0.8
@@ -125,7 +126,8 @@ def _classify(
     mask: NDArray[np.bool_], window: tuple[slice, slice], color: str, size: tuple[int, int]
 ) -> Detection | None:
     """The detection of one component, or None where no shape explains it."""
-    if int(mask.sum()) < _MIN_AREA:
+    fills_image = mask.size > _MAX_SHARE * size[0] * size[1]
+    if fills_image or int(mask.sum()) < _MIN_AREA:
         return None
     fits = np.array([_iou(mask, template) for template in _templates(*mask.shape)])
     best = int(fits.argmax())
