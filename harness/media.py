@@ -191,7 +191,7 @@ def read_origin(path: Path) -> ImageOrigin:
 
     try:
         with Image.open(path) as opened:
-            text = opened.info[_CHUNK]
+            text = str(opened.info[_CHUNK])
         return msgspec.json.decode(text, type=ImageOrigin)
     except (OSError, KeyError, msgspec.MsgspecError) as error:
         raise LedgerError(

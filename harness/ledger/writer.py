@@ -295,16 +295,16 @@ class LedgerWriter(Ledger):
             rows = [(n + i, number, *sample_row(sample)) for i, sample in enumerate(chunk)]
             self._connection.executemany("INSERT INTO samples VALUES (?,?,?,?,?,?,?,?)", rows)
         except sqlite3.IntegrityError as error:
-            raise self._duplicate(task, number, chunk) from error
+            raise self._duplicate(task, n, chunk) from error
         except (TypeError, UnicodeEncodeError, OverflowError) as error:
             raise _unstorable(task, chunk, error) from error
 
-    def _duplicate(self, task: str, number: int, chunk: list[Sample]) -> DataError:
+    def _duplicate(self, task: str, n: int, chunk: list[Sample]) -> DataError:
         seen: set[str] = set()
-        query = "SELECT 1 FROM samples WHERE id = ? AND k = ? AND task = ?"
+        query = "SELECT 1 FROM samples WHERE id = ? AND k = ? AND n >= ? AND n < ?"
+        earlier = (self._range(task)[0], n)
         for sample in chunk:
-            # The failed statement's own rows are undone, so what is found is an earlier chunk's.
-            if sample.key in seen or self._all(query, (sample.id, sample.k, number)):
+            if sample.key in seen or self._all(query, (sample.id, sample.k, *earlier)):
                 break
             seen.add(sample.key)
         return DataError(
