@@ -1,0 +1,178 @@
+"""From verdicts to metrics: point estimate, interval, bounds for what isn't known.
+
+Samples whose verdict is unknown (errored, judge-failed, missing) are left out of the point
+estimate; the bounds say where it would be if they had all scored worst or best. Aggregations over
+clusters leave out every cluster with an unknown sample.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.records import (
+    Aggregation,
+    MetricSpec,
+    MetricValue,
+    Protocol,
+    ScoredSample,
+    TaskMetadata,
+    TaskResult,
+    TaskStatus,
+    Verdict,
+)
+from harness.stats import (
+    Interval,
+    clip,
+    estimate_mean,
+    quantile,
+    quantile_interval,
+    student_interval,
+    wilson_interval,
+)
+from harness.stats.clustered import Floats, Ints
+
+__all__ = ["aggregate", "compute_metric"]
+
+_QUANTILES = {Aggregation.MEDIAN: 0.5, Aggregation.P90: 0.9, Aggregation.P99: 0.99}
+_BY_CLUSTER = (Aggregation.ALL_IN_CLUSTER, Aggregation.ANY_IN_CLUSTER)
+
+
+class _Column(NamedTuple):
+    """Scores of one metric as arrays; unknown samples are NaN."""
+
+    values: Floats
+    clusters: Ints
+    strata: Ints
+
+    def known(self) -> _Column:
+        """The samples in the point estimate."""
+        return self.pick(~np.isnan(self.values))
+
+    def pick(self, mask: np.ndarray) -> _Column:
+        """The samples where `mask` holds."""
+        return _Column(self.values[mask], self.clusters[mask], self.strata[mask])
+
+    def filled(self, value: float) -> _Column:
+        """All samples, the unknown ones scored `value`."""
+        return self._replace(values=np.where(np.isnan(self.values), value, self.values))
+
+
+def aggregate(
+    metadata: TaskMetadata, scored: Iterable[ScoredSample], protocol: Protocol
+) -> TaskResult:
+    """Compute every declared metric of a task.
+
+    Args:
+        metadata: The task's metadata, with its metric definitions.
+        scored: Every sample that the protocol asks for, with its outcome.
+        protocol: The protocol that the numbers carry.
+
+    Returns:
+        The result; its status is incomplete if any verdict is unknown.
+    """
+    rows = list(scored)
+    verdicts = Counter(row.outcome.verdict for row in rows)
+    unknown = sum(count for verdict, count in verdicts.items() if not verdict.is_known)
+    complete = bool(rows) and not unknown
+    return TaskResult(
+        task=metadata.name,
+        status=TaskStatus.COMPLETE if complete else TaskStatus.INCOMPLETE,
+        metrics=tuple(compute_metric(spec, rows) for spec in metadata.metrics),
+        verdicts={verdict.value: verdicts[verdict] for verdict in Verdict if verdicts[verdict]},
+        protocol_hash=protocol.hash,
+        total=len(rows),
+    )
+
+
+def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValue:
+    """Compute one metric with its interval and bounds.
+
+    Args:
+        spec: Definition of the metric.
+        rows: Samples with outcomes; those of other categories, and scored ones without this
+            score, are left out.
+    """
+    column = _column(spec, rows)
+    whole = _by_cluster(column, spec.aggregation)
+    known = whole.known()
+    if not len(known.values):
+        return MetricValue(name=spec.name, value=None)
+    interval = _interval(spec, known)
+    return MetricValue(
+        name=spec.name,
+        value=_point(spec, known),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=len(known.values),
+        clusters=len(np.unique(known.clusters)),
+        method=interval.method if interval else "",
+        bound_low=_bound(spec, column, spec.low),
+        bound_high=_bound(spec, column, spec.high),
+    )
+
+
+def _column(spec: MetricSpec, rows: Sequence[ScoredSample]) -> _Column:
+    taken = [row for row in rows if _counts(spec, row)]
+    values = [row.outcome.scores.get(spec.score, np.nan) for row in taken]
+    return _Column(
+        np.array(values, dtype=np.float64),
+        _numbered(row.sample.cluster_id for row in taken),
+        _numbered(row.sample.category or "" for row in taken),
+    )
+
+
+def _counts(spec: MetricSpec, row: ScoredSample) -> bool:
+    if spec.category is not None and row.sample.category != spec.category:
+        return False
+    return spec.score in row.outcome.scores or not row.outcome.verdict.is_known
+
+
+def _numbered(names: Iterable[str]) -> Ints:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _by_cluster(column: _Column, aggregation: Aggregation) -> _Column:
+    """One row per cluster for the aggregations over clusters; NaN if any sample is unknown."""
+    if aggregation not in _BY_CLUSTER:
+        return column
+    reduce = np.minimum if aggregation is Aggregation.ALL_IN_CLUSTER else np.maximum
+    names, first, cluster = np.unique(column.clusters, return_index=True, return_inverse=True)
+    values = np.full(len(names), np.inf if reduce is np.minimum else -np.inf)
+    reduce.at(values, cluster, column.values)  # minimum and maximum hand on NaN
+    return _Column(values, names, column.strata[first])
+
+
+def _point(spec: MetricSpec, column: _Column) -> float:
+    if spec.aggregation in _QUANTILES:
+        return quantile(column.values, _QUANTILES[spec.aggregation])
+    if spec.aggregation is Aggregation.SUM:
+        return float(np.sum(column.values))
+    return estimate_mean(column.values, column.clusters, _strata(spec, column)).value
+
+
+def _strata(spec: MetricSpec, column: _Column) -> Ints | None:
+    return column.strata if spec.aggregation is Aggregation.MEAN_OF_CATEGORIES else None
+
+
+def _interval(spec: MetricSpec, column: _Column) -> Interval | None:
+    if spec.aggregation in _QUANTILES:
+        return quantile_interval(column.values, column.clusters, _QUANTILES[spec.aggregation])
+    estimate = estimate_mean(column.values, column.clusters, _strata(spec, column))
+    binary = bool(np.isin(column.values, (0.0, 1.0)).all())
+    interval = wilson_interval(estimate) if binary else student_interval(estimate)
+    if interval is None or spec.aggregation is not Aggregation.SUM:
+        return interval and clip(interval, spec.low, spec.high)
+    n = estimate.n
+    return clip(interval._replace(low=interval.low * n, high=interval.high * n), spec.low, None)
+
+
+def _bound(spec: MetricSpec, column: _Column, extreme: float | None) -> float | None:
+    """The metric if every unknown sample had scored `extreme`; `None` if none is unknown."""
+    if extreme is None or not np.isnan(column.values).any():
+        return None
+    return _point(spec, _by_cluster(column.filled(extreme), spec.aggregation))

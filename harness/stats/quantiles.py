@@ -1,0 +1,65 @@
+"""Quantiles, as of latencies, with distribution-free intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import bdtr
+
+from harness.stats.bootstrap import bootstrap_weights
+from harness.stats.clustered import Floats, Ints
+from harness.stats.intervals import LEVEL, Interval
+
+__all__ = ["quantile", "quantile_interval"]
+
+
+def quantile(values: Floats, q: float) -> float:
+    """Sample quantile by linear interpolation between order statistics (Hyndman-Fan type 7)."""
+    return float(np.quantile(values, q))
+
+
+def quantile_interval(
+    values: Floats, clusters: Ints, q: float, level: float = LEVEL
+) -> Interval | None:
+    """Interval of a quantile.
+
+    Independent samples use order statistics with binomial ranks, exact for any distribution
+    (David and Nagaraja 2003, section 7.1); clustered ones the cluster bootstrap. With few samples
+    the extreme order statistics may not reach the level: then the range of the data is given and
+    the method says so.
+
+    Args:
+        values: Shape (n,).
+        clusters: Cluster number of each sample, shape (n,).
+        q: Quantile in (0, 1).
+        level: Coverage.
+
+    Returns:
+        The interval, or `None` for fewer than two clusters.
+    """
+    distinct = len(np.unique(clusters))
+    if distinct < 2:
+        return None
+    if distinct == len(values):
+        return _by_order_statistics(np.sort(values), q, level)
+    return _by_bootstrap(values, clusters, q, level)
+
+
+def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
+    n, tail = len(ordered), (1 - level) / 2
+    below = bdtr(np.arange(n), n, q)  # P(at most k of n samples lie below the quantile)
+    low = int(np.searchsorted(below, tail, side="right")) - 1
+    high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
+    short = low < 0 or high > n - 1
+    method = "range of the data (too few samples)" if short else "order statistics"
+    return Interval(float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)]), method)
+
+
+def _by_bootstrap(values: Floats, clusters: Ints, q: float, level: float) -> Interval:
+    order = np.argsort(values, kind="stable")
+    weights = bootstrap_weights(clusters, resamples=2000)[:, order]
+    cumulative = np.cumsum(weights, axis=1)
+    targets = q * cumulative[:, -1:]
+    picks = np.argmax(cumulative >= targets, axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(values[order][picks], [tail, 1 - tail])
+    return Interval(float(low), float(high), "cluster bootstrap")
