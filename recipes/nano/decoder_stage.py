@@ -6,7 +6,6 @@ tower, is finished on telling noisy latents apart: the head knows x_t only throu
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from recipes.nano.images import to_pixels
 from recipes.nano.journal import Journal
 from recipes.nano.settings import Settings
 from recipes.nano.streams import step_generator
+from recipes.nano.vae_stage import cosine
 
 __all__ = ["Goal", "readability", "train_decoder"]
 
@@ -64,6 +64,8 @@ def train_decoder(
 ) -> LatentDecoder:
     """Finish a copy of the VAE's decoder for one goal, or read the finished one back.
 
+    A run that is stopped here begins this part again: it takes minutes.
+
     Args:
         settings: The run.
         vae: The VAE after its own training; not changed.
@@ -73,64 +75,67 @@ def train_decoder(
             `readability` at all times.
         bf16: Whether to compute in bfloat16.
     """
-    config, path = nano_config(), folder / f"decoder-{goal}.pt"
-    generator = step_generator(settings.seed, f"reader-{goal}", 0)
-    decoder = LatentDecoder(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    decoder.load_state_dict(_without_encoder(vae))
-    reader = nn.Conv2d(3, config.latent_channels, config.latent_stride, config.latent_stride)
-    for parameter in reader.parameters():
-        nn.init.normal_(parameter, std=0.02, generator=generator)
+    path, trainer = folder / f"decoder-{goal}.pt", _DecoderTrainer(settings, vae, goal)
     if path.exists():
-        decoder.load_state_dict(load_state(path)["model"])
-        return decoder.eval()
-    parameters = [*decoder.parameters(), *reader.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0, betas=(0.9, 0.95))
+        trainer.decoder.load_state_dict(load_state(path)["model"])
+        return trainer.decoder.eval()
     journal = Journal(folder / f"decoder-{goal}.jsonl", 0)
     for step in range(settings.vae.decoder_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(step, settings)
-        rng = step_generator(settings.seed, f"decoder-{goal}", step)
+        journal.write(step, stage=f"decoder-{goal}", **trainer.step(step, images, bf16=bf16))
+    save_state(path, {"model": trainer.decoder.state_dict()})
+    return trainer.decoder.eval()
+
+
+class _DecoderTrainer:
+    """A decoder, a latent reader that is thrown away, and their optimiser."""
+
+    def __init__(self, settings: Settings, vae: VAE, goal: Goal) -> None:
+        self.settings, self.vae, self.goal = settings, vae, goal
+        config = nano_config()
+        self.decoder = LatentDecoder(config)
+        self.decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.decoder.load_state_dict(_without_encoder(vae))
+        stride = config.latent_stride
+        self.reader = nn.Conv2d(3, config.latent_channels, stride, stride=stride)
+        generator = step_generator(settings.seed, f"reader-{goal}", 0)
+        for parameter in self.reader.parameters():
+            nn.init.normal_(parameter, std=0.02, generator=generator)
+        self.parameters = [*self.decoder.parameters(), *self.reader.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=0.0, weight_decay=0.0, betas=(0.9, 0.95)
+        )
+
+    def step(self, step: int, images: NDArray[np.uint8], *, bf16: bool) -> dict[str, float]:
+        """One step; what the log says about it."""
+        sizes = self.settings.vae
+        for group in self.optimiser.param_groups:
+            group["lr"] = cosine(step, sizes.decoder_steps, sizes.decoder_lr, sizes.warmup)
+        rng = step_generator(self.settings.seed, f"decoder-{self.goal}", step)
+        rows = torch.randint(len(images), (sizes.batch,), generator=rng).numpy()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            error, unread = _losses(settings, vae, decoder, reader, images, rng, goal)
-        optimiser.zero_grad(set_to_none=True)
+            error, unread = self._losses(to_pixels(images[rows]), rng)
+        self.optimiser.zero_grad(set_to_none=True)
         (error + unread).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, settings.clip)
-        optimiser.step()
-        journal.write(step, stage=f"decoder-{goal}", loss=float(error), unread=float(unread))
-    save_state(path, {"model": decoder.state_dict()})
-    return decoder.eval()
+        nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
+        self.optimiser.step()
+        return {"loss": float(error.detach()), "unread": float(unread.detach())}
+
+    def _losses(self, image: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Image error, and unreadability (zero for the goal `image`)."""
+        with torch.no_grad():
+            clean = self.vae.encode(image).float()
+        if self.goal == "image":
+            return _image_error(self.decoder(clean).float(), image), torch.zeros(())
+        noise = torch.randn(clean.shape, generator=rng)
+        t = torch.rand(len(clean), generator=rng)
+        whole = max(1, len(clean) // _CLEAN_SHARE)
+        t[:whole] = 1.0
+        unread, pixels = readability(self.decoder, self.reader, clean, noise, t)
+        return _image_error(pixels[:whole], image[:whole]), unread
 
 
-def _losses(
-    settings: Settings,
-    vae: VAE,
-    decoder: LatentDecoder,
-    reader: nn.Conv2d,
-    images: NDArray[np.uint8],
-    rng: torch.Generator,
-    goal: Goal,
-) -> tuple[Tensor, Tensor]:
-    """Image error, and unreadability (zero for the goal `image`)."""
-    rows = torch.randint(len(images), (settings.vae.batch,), generator=rng).numpy()
-    image = to_pixels(images[rows])
-    with torch.no_grad():
-        clean = vae.encode(image).float()
-    if goal == "image":
-        restored = decoder(clean).float()
-        return F.l1_loss(restored, image) + F.mse_loss(restored, image), torch.zeros(())
-    noise = torch.randn(clean.shape, generator=rng)
-    t = torch.rand(len(clean), generator=rng)
-    whole = max(1, len(clean) // _CLEAN_SHARE)
-    t[:whole] = 1.0
-    unread, pixels = readability(decoder, reader, clean, noise, t)
-    shown, wanted = pixels[:whole], image[:whole]
-    return F.l1_loss(shown, wanted) + F.mse_loss(shown, wanted), unread
-
-
-def _rate(step: int, settings: Settings) -> float:
-    warm = min(1.0, (step + 1) / max(1, settings.vae.warmup))
-    share = step / settings.vae.decoder_steps
-    return settings.vae.decoder_lr * warm * 0.5 * (1 + math.cos(math.pi * share))
+def _image_error(restored: Tensor, image: Tensor) -> Tensor:
+    return F.l1_loss(restored, image) + F.mse_loss(restored, image)
 
 
 def _without_encoder(vae: VAE) -> dict[str, Tensor]:

@@ -32,8 +32,16 @@ if TYPE_CHECKING:
 
     from model_adapters.cheers import Checkpoint, ImageSettings
 
-__all__ = ["draw", "evaluate_easy_vqa", "evaluate_edits", "evaluate_generation", "evaluate_mcq",
-           "evaluate_words", "main", "satisfies"]
+__all__ = [
+    "draw",
+    "evaluate_easy_vqa",
+    "evaluate_edits",
+    "evaluate_generation",
+    "evaluate_mcq",
+    "evaluate_words",
+    "main",
+    "satisfies",
+]
 
 _THRESHOLD, _COUNTING_THRESHOLD, _POSITION_THRESHOLD = 0.3, 0.9, 0.1
 _SEED = 1000
@@ -221,6 +229,7 @@ def evaluate_edits(
 @click.option("--only", multiple=True, help="Parts: generation, no-hfi, edit, mcq, word, easy-vqa.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch.")
 def main(
+    *,
     folder: Path,
     count: int,
     steps: int,

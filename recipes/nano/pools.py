@@ -27,7 +27,7 @@ from tasks.shapes.world import (
     word_sample,
 )
 
-__all__ = ["Pools", "PoolSizes", "build_pools", "vae_images"]
+__all__ = ["PoolSizes", "Pools", "build_pools", "vae_images"]
 
 _BATCH = 128
 
@@ -157,7 +157,9 @@ def _encode(vae: VAE, images: NDArray[np.uint8]) -> Tensor:
 @torch.no_grad()
 def _restore(vae: VAE, projector: LatentDecoder, pixels: Tensor) -> Tensor:
     """What the tower sees of images: encoded, and decoded by the projector."""
-    return torch.cat([projector(vae.encode(part)).half() for part in pixels.split(_BATCH)])
+    with torch.autocast("cpu", torch.bfloat16):
+        parts = [projector(vae.encode(part)) for part in pixels.split(_BATCH)]
+    return torch.cat([part.half() for part in parts])
 
 
 def _easy_vqa_pairs(count: int) -> list[list[tuple[str, str]]]:

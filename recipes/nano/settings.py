@@ -6,23 +6,43 @@ from collections.abc import Mapping
 
 import msgspec
 
-__all__ = ["Mix", "Settings", "StageSettings", "VAESettings", "smoke_settings", "with_steps"]
+__all__ = [
+    "Mix",
+    "Settings",
+    "StageSettings",
+    "VAEPhase",
+    "VAESettings",
+    "smoke_settings",
+    "with_steps",
+]
+
+
+class VAEPhase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the autoencoder's training."""
+
+    steps: int
+    """Optimiser steps."""
+    lr: float
+    """Peak learning rate; warm-up, then cosine to zero over the phase."""
+    color_weight: float = 0.0
+    """Weight of the colour term: each latent position tells its mean colour linearly."""
 
 
 class VAESettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stage 1: the autoencoder, trained alone and frozen ever after."""
 
-    steps: int = 1000
-    """Optimiser steps of encoder and decoder together."""
-    lr: float = 3e-3
-    """Peak learning rate; warm-up, then cosine to zero."""
+    phases: tuple[VAEPhase, ...] = (
+        VAEPhase(steps=1000, lr=3e-3),
+        VAEPhase(steps=350, lr=2e-3, color_weight=1.0),
+    )
+    """Encoder and decoder together: first images alone, then with colours laid out linearly."""
     batch: int = 32
     """Images a step."""
     warmup: int = 50
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up of each phase."""
     noise: float = 0.4
     """Most noise added to a normalised latent: keeps different images far apart in it."""
-    decoder_steps: int = 600
+    decoder_steps: int = 500
     """Steps in which the decoder and the decoder projector are finished, each on its own."""
     decoder_lr: float = 2e-3
     """Peak learning rate of those steps."""
@@ -74,9 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vae: VAESettings = VAESettings()
     """Stage 1."""
     stages: tuple[StageSettings, ...] = (
-        StageSettings(name="align", steps=300, lr=1e-3, warmup=100, mix=ALIGN_MIX),
-        StageSettings(name="joint", steps=6000, lr=1e-3, warmup=100),
-        StageSettings(name="refine", steps=2000, lr=1e-3, decay=True),
+        StageSettings(name="align", steps=300, lr=1.5e-3, warmup=100, mix=ALIGN_MIX),
+        StageSettings(name="joint", steps=4000, lr=1.5e-3, warmup=50),
+        StageSettings(name="refine", steps=1200, lr=1.5e-3, decay=True),
     )
     """Stages 2 to 4."""
     branches: int = 4
@@ -106,10 +126,12 @@ def smoke_settings() -> Settings:
     names = ("align", "joint", "refine")
     return Settings(
         scenes=24,
-        vae=VAESettings(steps=2, batch=4, decoder_steps=2),
-        stages=tuple(
-            StageSettings(name=name, steps=2, lr=1e-3, mix=mix) for name in names
+        vae=VAESettings(
+            phases=(VAEPhase(steps=1, lr=1e-3), VAEPhase(steps=1, lr=1e-3, color_weight=1.0)),
+            batch=4,
+            decoder_steps=2,
         ),
+        stages=tuple(StageSettings(name=name, steps=2, lr=1e-3, mix=mix) for name in names),
         branches=2,
         save_every=1,
     )

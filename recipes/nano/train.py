@@ -102,6 +102,7 @@ def train(
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads of torch.")
 @click.option("--smoke", is_flag=True, help="A few steps of each stage, to see that it runs.")
 def main(
+    *,
     folder: Path,
     export: Path | None,
     seed: int,
@@ -109,7 +110,6 @@ def main(
     joint_steps: int | None,
     refine_steps: int | None,
     threads: int,
-    *,
     smoke: bool,
 ) -> None:
     """Train cheers-nano; the same command goes on where a stopped run was."""

@@ -38,9 +38,7 @@ def finished_vae(folder: Path) -> tuple[VAE, LatentDecoder]:
     return vae.eval(), projector.eval()
 
 
-def nano_model(
-    config: CheersConfig, vae: VAE, projector: LatentDecoder, seed: int
-) -> CheersModel:
+def nano_model(config: CheersConfig, vae: VAE, projector: LatentDecoder, seed: int) -> CheersModel:
     """Fresh weights around a finished VAE and decoder projector.
 
     Both stay frozen. The HFI gate starts open, so that detail reaches the head from step one.
@@ -155,7 +153,7 @@ class Trainer:
         decay = min(self.settings.ema, (1 + self.total) / (_EMA_RAMP + self.total))
         own = list(self.average.values())
         new = [self._named[name].detach() for name in self.average]
-        torch._foreach_lerp_(own, new, 1 - decay)  # noqa: SLF001 - one call for all weights
+        torch._foreach_lerp_(own, new, 1 - decay)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Matrices decay, vectors and embeddings of positions don't."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model_adapters.cheers.vae import VAE, patchify
@@ -17,32 +17,50 @@ from recipes.nano.architecture import nano_config
 from recipes.nano.checkpoint import load_state, save_state
 from recipes.nano.images import to_pixels
 from recipes.nano.journal import Journal
-from recipes.nano.settings import Settings, VAESettings
+from recipes.nano.settings import Settings, VAEPhase
 from recipes.nano.streams import step_generator
 
-__all__ = ["cosine", "train_vae", "vae_loss"]
+__all__ = ["color_loss", "cosine", "train_vae", "vae_loss"]
 
 _SPREAD_FLOOR = 1e-3
 _STATISTICS_BATCH = 256
 
 
-def vae_loss(vae: VAE, image: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+def vae_loss(vae: VAE, image: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
     """L1 + MSE of the reconstruction from a latent with noise on it.
 
     The noise is relative to the latent's spread over the batch, so growing the latent does not
-    escape it: the encoder has to use every channel, which is what a generator needs.
+    escape it.
 
     Args:
         vae: The autoencoder.
         image: Pixels (B, 3, S, S) in [0, 1].
         noise: Standard normal (B, z, S/f, S/f).
         level: How much of it, per image (B,).
+
+    Returns:
+        The loss, and the latent without noise, divided by its spread (B, z, S/f, S/f).
     """
     mean = vae.encoder(image).float().chunk(2, dim=1)[0]
     spread = mean.std((0, 2, 3), keepdim=True) + _SPREAD_FLOOR
     latent = mean + level.view(-1, 1, 1, 1) * spread * noise
     restored = vae.decoder(latent).float()
-    return F.l1_loss(restored, image) + F.mse_loss(restored, image)
+    return F.l1_loss(restored, image) + F.mse_loss(restored, image), mean / spread
+
+
+def color_loss(reader: nn.Conv2d, latent: Tensor, image: Tensor) -> Tensor:
+    """How badly a latent position tells the mean colour of its pixels, read linearly.
+
+    Without it a decoder is free to line all colours up along one axis of the latent, where a
+    generator that is unsure between two colours paints a third.
+
+    Args:
+        reader: A linear map from z channels to RGB, 1x1.
+        latent: Latents (B, z, s, s).
+        image: Pixels (B, 3, S, S).
+    """
+    wanted = F.adaptive_avg_pool2d(image, latent.shape[-1])
+    return F.mse_loss(reader(latent), wanted)
 
 
 def cosine(step: int, steps: int, lr: float, warmup: int) -> float:
@@ -60,49 +78,75 @@ def train_vae(settings: Settings, images: NDArray[np.uint8], folder: Path, *, bf
         folder: Where the checkpoint and the log go.
         bf16: Whether to compute in bfloat16 (weights stay float32).
     """
-    torch.manual_seed(settings.seed)
-    vae = VAE(nano_config()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(vae.parameters(), lr=0.0, weight_decay=0.0, betas=(0.9, 0.95))
-    path, start = folder / "vae.pt", 0
-    if path.exists():
-        start = _restore(load_state(path), vae, optimiser)
-    journal, steps = Journal(folder / "vae.jsonl", start), settings.vae.steps
-    for step in range(start, steps):
-        loss = _step(vae, optimiser, images, settings, step, bf16=bf16)
-        journal.write(step, stage="vae", loss=loss)
-        if step + 1 == steps:
-            _fix_statistics(vae, images)
-        if step + 1 == steps or (step + 1) % settings.save_every == 0:
-            save_state(path, _state(vae, optimiser, step + 1))
-    return vae.eval()
+    trainer, path = _VAETrainer(settings, images, bf16=bf16), folder / "vae.pt"
+    start = trainer.restore(load_state(path)) if path.exists() else 0
+    journal = Journal(folder / "vae.jsonl", start)
+    plan = [(phase, place) for phase in settings.vae.phases for place in range(phase.steps)]
+    for number, (phase, place) in list(enumerate(plan))[start:]:
+        journal.write(number, stage="vae", **trainer.step(number, phase, place))
+        done = number + 1
+        if done == len(plan):
+            _fix_statistics(trainer.vae, images)
+        if done == len(plan) or done % settings.save_every == 0:
+            save_state(path, trainer.state(done))
+    return trainer.vae.eval()
 
 
-def _step(
-    vae: VAE,
-    optimiser: torch.optim.Optimizer,
-    images: NDArray[np.uint8],
-    settings: Settings,
-    step: int,
-    *,
-    bf16: bool,
-) -> float:
-    sizes: VAESettings = settings.vae
-    rng = step_generator(settings.seed, "vae", step)
-    rows = torch.randint(len(images), (sizes.batch,), generator=rng).numpy()
-    pixels = to_pixels(images[rows])
-    config = nano_config().vae_encoder_config
-    side = pixels.shape[-1] // config.factor
-    noise = torch.randn(len(pixels), config.z_channels, side, side, generator=rng)
-    level = torch.rand(len(pixels), generator=rng) * sizes.noise
-    for group in optimiser.param_groups:
-        group["lr"] = cosine(step, sizes.steps, sizes.lr, sizes.warmup)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        loss = vae_loss(vae, pixels, noise, level)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(vae.parameters(), settings.clip)
-    optimiser.step()
-    return float(loss.detach())
+class _VAETrainer:
+    """The autoencoder, a colour reader that is thrown away, and their optimiser."""
+
+    def __init__(self, settings: Settings, images: NDArray[np.uint8], *, bf16: bool) -> None:
+        self.settings, self.images, self.bf16 = settings, images, bf16
+        self.config = nano_config()
+        torch.manual_seed(settings.seed)
+        self.vae = VAE(self.config)
+        self.vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.reader = nn.Conv2d(self.config.vae_encoder_config.z_channels, 3, 1)
+        self.parameters = [*self.vae.parameters(), *self.reader.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=0.0, weight_decay=0.0, betas=(0.9, 0.95)
+        )
+
+    def step(self, number: int, phase: VAEPhase, place: int) -> dict[str, float]:
+        """One step, the `place`-th of its phase; what the log says about it."""
+        sizes = self.settings.vae
+        for group in self.optimiser.param_groups:
+            group["lr"] = cosine(place, phase.steps, phase.lr, sizes.warmup)
+        image, noise, level = self._draw(number)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            loss, latent = vae_loss(self.vae, image, noise, level)
+        color = color_loss(self.reader, latent, image)
+        self.optimiser.zero_grad(set_to_none=True)
+        (loss + phase.color_weight * color).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
+        self.optimiser.step()
+        return {"loss": float(loss.detach()), "color": float(color.detach())}
+
+    def _draw(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, noise and noise levels of a step."""
+        rng, batch = step_generator(self.settings.seed, "vae", number), self.settings.vae.batch
+        rows = torch.randint(len(self.images), (batch,), generator=rng).numpy()
+        side = self.config.image_size // self.config.vae_encoder_config.factor
+        shape = (batch, self.config.vae_encoder_config.z_channels, side, side)
+        noise = torch.randn(shape, generator=rng)
+        level = torch.rand(batch, generator=rng) * self.settings.vae.noise
+        return to_pixels(self.images[rows]), noise, level
+
+    def state(self, step: int) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "model": self.vae.state_dict(),
+            "reader": self.reader.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> int:
+        """Take a checkpoint back; return its step."""
+        self.vae.load_state_dict(state["model"])
+        self.reader.load_state_dict(state["reader"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"])
 
 
 @torch.no_grad()
@@ -115,13 +159,3 @@ def _fix_statistics(vae: VAE, images: NDArray[np.uint8]) -> None:
     every = torch.cat(latents)
     vae.bn.running_mean = every.mean((0, 2, 3))
     vae.bn.running_var = every.var((0, 2, 3))
-
-
-def _state(vae: VAE, optimiser: torch.optim.Optimizer, step: int) -> dict[str, Any]:
-    return {"model": vae.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-
-
-def _restore(state: dict[str, Any], vae: VAE, optimiser: torch.optim.Optimizer) -> int:
-    vae.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Literal
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tasks.shapes.detector import degrade, detect, robustness_curve
+from tasks.shapes.detector import Detections, degrade, detect, robustness_curve
 from tasks.shapes.world import COLORS, SHAPES, Scene, ShapeObject, generation_sample, render
 from tasks.shapes.world.palette import BACKGROUND
+from tasks.shapes.world.scene import Box
 
 SCENES = 300
 
 
-def _iou(a, b):
+def _iou(a: Box, b: Box) -> float:
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
     return width * height / (area - width * height)
 
 
-def _matches(scene, found):
+def _matches(scene: Scene, found: Detections) -> bool:
     """Whether detections are the scene's objects: class, colour and place."""
     left = list(found)
     for item in scene.objects:
@@ -35,23 +40,25 @@ def _matches(scene, found):
 
 
 @pytest.fixture(scope="module")
-def clean():
+def clean() -> list[tuple[Scene, Detections]]:
     scenes = [generation_sample(11, "test", index).scene for index in range(SCENES)]
     return [(scene, detect(render(scene))) for scene in scenes]
 
 
-def test_clean_renders_are_read_right_at_least_99_times_of_100(clean):
+def test_clean_renders_are_read_right_at_least_99_times_of_100(
+    clean: list[tuple[Scene, Detections]],
+):
     right = sum(_matches(scene, found) for scene, found in clean)
     assert right / len(clean) >= 0.99
 
 
-def test_clean_detections_pass_genevals_counting_threshold(clean):
+def test_clean_detections_pass_genevals_counting_threshold(clean: list[tuple[Scene, Detections]]):
     scores = [d.score for _, found in clean for d in found]
     assert all(0.0 <= score <= 1.0 for score in scores)
     assert np.mean([score > 0.9 for score in scores]) >= 0.98
 
 
-def test_detections_are_sorted_and_masks_fit_their_boxes(clean):
+def test_detections_are_sorted_and_masks_fit_their_boxes(clean: list[tuple[Scene, Detections]]):
     for _, found in clean:
         scores = [d.score for d in found]
         assert scores == sorted(scores, reverse=True)
@@ -64,7 +71,7 @@ def test_detections_are_sorted_and_masks_fit_their_boxes(clean):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("color", COLORS)
 @pytest.mark.parametrize("side", [15.0, 36.0])
-def test_every_shape_in_every_colour_and_size(shape, color, side):
+def test_every_shape_in_every_colour_and_size(shape: str, color: str, side: float):
     box = (20.3, 14.6, 20.3 + side, 14.6 + side)
     found = detect(render(Scene(objects=(ShapeObject(shape=shape, color=color, box=box),))))
     assert [(d.label, d.color) for d in found] == [(shape, color)]
@@ -113,7 +120,7 @@ def test_an_uneven_background_does_not_matter():
         np.zeros((64, 64, 3), dtype=np.float32),
     ],
 )
-def test_other_arrays_are_refused(image):
+def test_other_arrays_are_refused(image: NDArray[np.generic]):
     with pytest.raises(ValueError, match="expected uint8"):
         detect(image)
 
@@ -128,12 +135,14 @@ def test_other_sizes_are_read_too():
     ("kind", "levels", "harmless"),
     [("noise", [0.0, 20.0, 40.0, 80.0], 20.0), ("blur", [0.0, 1.0, 2.5, 5.0], 1.0)],
 )
-def test_robustness_falls_with_the_damage(kind, levels, harmless):
+def test_robustness_falls_with_the_damage(
+    kind: Literal["noise", "blur"], levels: list[float], harmless: float
+):
     curve = dict(robustness_curve(kind, levels, scenes=36))
     shares = list(curve.values())
     assert shares[0] >= 0.97
     assert curve[harmless] >= 0.95
-    assert all(late <= early + 0.06 for early, late in zip(shares, shares[1:], strict=False))
+    assert all(late <= early + 0.06 for early, late in pairwise(shares))
     assert shares[-1] < 0.5
 
 

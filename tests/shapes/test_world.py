@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from tasks.shapes.world import (
     SKILLS,
     WORD_LETTERS,
     WORD_QUESTION,
+    MCQSample,
     Scene,
     ShapeObject,
     edit_sample,
@@ -36,11 +38,12 @@ from tasks.shapes.world.palette import NUMBER_WORDS, plural
 from tasks.shapes.world.seeds import generator
 from tasks.shapes.world.words import words_of
 
-MAKERS = [generation_sample, mcq_sample, word_sample, edit_sample]
+Maker = Callable[[int, str, int], object]
+MAKERS: list[Maker] = [generation_sample, mcq_sample, word_sample, edit_sample]
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_sample_is_a_pure_function_of_seed_split_and_index(make):
+def test_a_sample_is_a_pure_function_of_seed_split_and_index(make: Maker):
     first = [make(3, "test", index) for index in range(20)]
     again = [make(3, "test", index) for index in reversed(range(20))]
     assert first == list(reversed(again))
@@ -48,14 +51,14 @@ def test_a_sample_is_a_pure_function_of_seed_split_and_index(make):
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("other", [(4, "test", 7), (3, "train", 7), (3, "test", 7 + 60)])
-def test_seed_split_and_index_all_matter(make, other):
+def test_seed_split_and_index_all_matter(make: Maker, other: tuple[int, str, int]):
     mine = [make(3, "test", 7 + 60 * k) for k in range(5)]
     theirs = [make(other[0], other[1], other[2] + 60 * k) for k in range(5)]
     assert mine != theirs
 
 
 @pytest.mark.parametrize("stream", ["generation", "mcq", "word", "edit"])
-def test_train_and_test_streams_never_meet(stream):
+def test_train_and_test_streams_never_meet(stream: str):
     draws = {
         split: {int(generator(0, split, stream, i).integers(2**62)) for i in range(500)}
         for split in ("train", "test")
@@ -64,10 +67,12 @@ def test_train_and_test_streams_never_meet(stream):
     assert all(len(values) == 500 for values in draws.values())
 
 
-@pytest.mark.parametrize(("seed", "split", "index"), [(0, "dev", 0), (-1, "test", 0), (0, "test", -1)])
+@pytest.mark.parametrize(
+    ("seed", "split", "index"), [(0, "dev", 0), (-1, "test", 0), (0, "test", -1)]
+)
 @pytest.mark.parametrize("make", MAKERS)
-def test_bad_arguments_are_refused(make, seed, split, index):
-    with pytest.raises(ValueError, match="unknown split|must be >= 0"):
+def test_bad_arguments_are_refused(make: Maker, seed: int, split: str, index: int):
+    with pytest.raises(ValueError, match=r"unknown split|must be >= 0"):
         make(seed, split, index)
 
 
@@ -95,7 +100,7 @@ def test_an_empty_scene_is_background():
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("color", COLORS)
-def test_a_shape_fills_its_box_with_its_colour(shape, color):
+def test_a_shape_fills_its_box_with_its_colour(shape: str, color: str):
     box = (12.0, 20.0, 44.0, 52.0)
     image = render(Scene(objects=(ShapeObject(shape=shape, color=color, box=box),)))
     touched = (image != BACKGROUND).any(-1)
@@ -151,7 +156,7 @@ def test_skills_take_turns():
 
 
 @pytest.mark.parametrize("index", range(60))
-def test_the_scene_satisfies_its_own_record(index):
+def test_the_scene_satisfies_its_own_record(index: int):
     prompt, metadata, scene = generation_sample(1, "test", index)
     assert metadata["prompt"] == prompt
     assert set(metadata) == {"tag", "include", "prompt"} | (
@@ -168,7 +173,7 @@ def test_the_scene_satisfies_its_own_record(index):
 
 
 @pytest.mark.parametrize("index", range(4, 240, 6))
-def test_positions_are_beyond_geneval_doubt(index):
+def test_positions_are_beyond_geneval_doubt(index: int):
     sample = generation_sample(2, "train", index)
     (target, subject), relation = (
         sample.metadata["include"],
@@ -204,7 +209,7 @@ def test_prompts_have_genevals_wording():
 
 
 @pytest.mark.parametrize("index", range(0, 300, 7))
-def test_objects_stay_inside_and_apart(index):
+def test_objects_stay_inside_and_apart(index: int):
     boxes = [item.box for item in generation_sample(5, "train", index).scene.objects]
     for x0, y0, x1, y1 in boxes:
         assert 0 < x0 < x1 < IMAGE_SIZE
@@ -231,7 +236,7 @@ def test_opposites_are_opposite():
 # --- questions --------------------------------------------------------------------------------
 
 
-def _truth(sample):
+def _truth(sample: MCQSample) -> str:
     """The right answer, from the scene alone."""
     objects = sample.scene.objects
     named = [o for o in objects if o.shape in sample.question or plural(o.shape) in sample.question]
@@ -251,7 +256,7 @@ def _truth(sample):
 
 
 @pytest.mark.parametrize("index", range(100))
-def test_the_marked_option_is_right_and_the_others_are_not(index):
+def test_the_marked_option_is_right_and_the_others_are_not(index: int):
     sample = mcq_sample(0, "test", index)
     assert sample.category == CATEGORIES[index % len(CATEGORIES)]
     assert len(set(sample.options)) == 4
@@ -291,7 +296,7 @@ def test_test_words_are_held_out():
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_every_letter_occurs_at_every_place_of_both_splits(place):
+def test_every_letter_occurs_at_every_place_of_both_splits(place: int):
     for split in ("train", "test"):
         assert {word[place] for word in words_of(split)} == set(WORD_LETTERS)
 
@@ -312,7 +317,7 @@ def test_word_samples_ask_the_same_question():
 
 
 @pytest.mark.parametrize("index", range(60))
-def test_an_edit_changes_one_thing_of_one_object(index):
+def test_an_edit_changes_one_thing_of_one_object(index: int):
     sample = edit_sample(0, "test", index)
     assert sample.kind == EDIT_KINDS[index % 2]
     for number, (a, b) in enumerate(zip(sample.source.objects, sample.target.objects, strict=True)):
@@ -328,7 +333,7 @@ def test_an_edit_changes_one_thing_of_one_object(index):
 
 
 @pytest.mark.parametrize("index", range(40))
-def test_an_edit_names_its_object_and_its_result(index):
+def test_an_edit_names_its_object_and_its_result(index: int):
     sample = edit_sample(1, "train", index)
     old, new = sample.source.objects[sample.changed], sample.target.objects[sample.changed]
     expected = {
