@@ -134,6 +134,7 @@ def generate_interleaved(
     *,
     generators: Sequence[torch.Generator | None] | None = None,
     max_images: int = 1,
+    callback: StepCallback | None = None,
 ) -> list[InterleavedResult]:
     """Let the model write, and draw an image wherever it emits `<im_start>` itself.
 
@@ -145,6 +146,7 @@ def generate_interleaved(
         decoding: settings for all, or one per sample; the budget is of text ids in all.
         generators: one per sample that samples with a temperature.
         max_images: images per sample; the next `<im_start>` ends it.
+        callback: called after each evaluation; samples are drawn one after another.
     """
     items = per_sample(decoding, len(prompts))
     sources = list(generators) if generators is not None else [None] * len(prompts)
@@ -160,6 +162,7 @@ def generate_interleaved(
             items[index],
             generator=sources[index],
             max_images=max_images,
+            callback=callback,
         )
         for index, text in enumerate(texts)
     ]
@@ -174,11 +177,12 @@ def _continue(
     *,
     generator: torch.Generator | None,
     max_images: int,
+    callback: StepCallback | None,
 ) -> InterleavedResult:
     """Go on behind the first text of one sample: an image, a text, and so forth."""
     ids, images = list(text.ids), list[ImageResult]()
     while session is not None and len(images) < max_images:
-        images += _draw_group(session, noise(len(images))[None], settings)
+        images += _draw_group(session, noise(len(images))[None], settings, callback=callback)
         ids.append(session.model.config.special_token_ids.im_end)
         budget = decoding.max_new_tokens - (len(ids) - len(images))
         if budget < 1:

@@ -130,7 +130,8 @@ def draw(
             callback(step)
         latents = latents + step.guided(settings.cfg_scale) * size
     session.cache.commit([tokens] * session.cache.rows)
-    session.append([session.model.config.special_token_ids.im_end] * session.samples)
+    im_end = session.model.config.special_token_ids.im_end
+    session.append([im_end] * session.samples, both=True)
     return latents
 
 

@@ -66,10 +66,18 @@ class Session:
         return out.float()
 
     @torch.no_grad()
-    def append(self, tokens: Sequence[int]) -> None:
-        """Append one text token to each sample, and what stands for it to each twin."""
-        special = self.model.config.special_token_ids
-        rows = list(tokens) + (unconditional(tokens, special) if self.guided else [])
+    def append(self, tokens: Sequence[int], *, both: bool = False) -> None:
+        """Append one text token to each sample, and one to each unconditional twin.
+
+        As in the official code a twin writes a text of its own, its likeliest token each time.
+
+        Args:
+            tokens: one token per sample.
+            both: whether the twins get the same tokens; for what neither of them chose.
+        """
+        rows = list(tokens)
+        if self.guided:
+            rows += rows if both else self._twins_choice()
         ids = torch.tensor(rows, device=self.model.device)[:, None]
         embeds = self.model.model.language_model.embed_tokens(ids)
         self.last = self.run(embeds, self.cache.window(1), causal=True)[:, -1]
@@ -81,6 +89,10 @@ class Session:
         allowed = window_mask(window, causal=causal)
         hidden: Tensor = self.model.model.language_model(embeds, allowed, window.positions, window)
         return hidden
+
+    def _twins_choice(self) -> list[int]:
+        choice: list[int] = self.model.lm_head(self.last[self.samples :]).argmax(-1).tolist()
+        return choice
 
     def without_twins(self) -> Session:
         """The samples alone, for when no further image needs guidance."""

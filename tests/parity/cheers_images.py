@@ -77,14 +77,17 @@ def free_run(golden: Golden, case: str) -> FreeRun:
 
 def _automatic_run(golden: Golden, case: str, settings: ImageSettings, text_budget: int) -> FreeRun:
     noise = golden[f"{case}.noise"]
+    steps: list[Step] = []
     results: list[InterleavedResult] = generate_interleaved(
         golden.model,
         golden.prompts(case),
         lambda row, _: noise[row],
         settings,
         Decoding(max_new_tokens=text_budget),
+        callback=steps.append,
     )
-    return FreeRun([result.ids for result in results], [result.images[0] for result in results], [])
+    ids = [result.ids for result in results]
+    return FreeRun(ids, [result.images[0] for result in results], steps)
 
 
 @cache
@@ -98,7 +101,16 @@ def session_of(golden: Golden, case: str) -> Session:
         assert len(wanted) == branches
         lengths = session.cache.lengths
         assert [lengths[i * session.samples] for i in range(branches)] == wanted
+    if is_automatic(golden, case):
+        _write_to_the_image(golden, case, session)
     return session
+
+
+def _write_to_the_image(golden: Golden, case: str, session: Session) -> None:
+    """Append the recorded text up to the `<im_start>` that the model itself emitted."""
+    (ids,) = golden[f"{case}.generated_ids"].tolist()
+    for token in ids[: ids.index(golden.config.special_token_ids.im_start) + 1]:
+        session.append([token])
 
 
 @cache
