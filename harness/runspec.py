@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from harness.errors import SpecError
 from harness.records import JsonValue, Record, SuiteEntry
 from harness.registry import suites
 
@@ -19,7 +20,7 @@ class TaskRef(Record, frozen=True, kw_only=True):
     """Registry name."""
 
     limit: int | None = None
-    """Samples to take; `None` takes the run's limit."""
+    """Samples to take; `None` is all, up to the run's limit."""
 
     options: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     """Task options."""
@@ -51,7 +52,7 @@ class RunSpec(Record, frozen=True, kw_only=True):
     """The model."""
 
     limit: int | None = None
-    """Samples per task, where the task names no limit of its own."""
+    """Most samples of each task; a smaller limit of a task or suite entry stays."""
 
     seed: int = 0
     """Base seed."""
@@ -71,12 +72,16 @@ def resolve(spec: RunSpec) -> list[SuiteEntry]:
 
     Raises:
         UnknownNameError: The suite isn't registered.
+        SpecError: There is neither suite nor task.
     """
     entries = list(suites().get(spec.suite).entries) if spec.suite else []
     entries += [
         SuiteEntry(task=ref.task, limit=ref.limit, options=ref.options) for ref in spec.tasks
     ]
-    return [
-        msgspec.structs.replace(entry, limit=spec.limit if entry.limit is None else entry.limit)
-        for entry in entries
-    ]
+    if not entries:
+        raise SpecError("the run names no task", "name a suite or tasks; `cheers-bench list`")
+    return [msgspec.structs.replace(e, limit=_smaller(e.limit, spec.limit)) for e in entries]
+
+
+def _smaller(a: int | None, b: int | None) -> int | None:
+    return min((limit for limit in (a, b) if limit is not None), default=None)

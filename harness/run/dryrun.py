@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.ledger import Ledger, Timings, is_run_folder
+from harness.models import find_model
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -19,7 +20,6 @@ from harness.records import (
     Record,
     Request,
 )
-from harness.registry import models
 from harness.run.folder import check_tasks
 from harness.run.tasks import PlannedTask, build_tasks, lacking, list_samples
 from harness.runspec import RunSpec, resolve
@@ -120,7 +120,7 @@ def plan(spec: RunSpec) -> Plan:
 
 def _card(spec: RunSpec) -> ModelCard | None:
     # A factory function has no card before it's called; then nothing is known to be missing.
-    return getattr(models().get(spec.model.name), "card", None)
+    return getattr(find_model(spec.model.name), "card", None)
 
 
 def _work(planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int) -> PlannedWork:

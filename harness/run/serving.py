@@ -54,9 +54,12 @@ def serve(adapter: ModelAdapter, batch: Sequence[Ask], sizes: BatchSizes) -> Ite
     are served. A batch with the wrong number of responses fails whole, because nothing says which
     response belongs to which request.
     """
-    parts = _split(list(batch), sizes.size(batch[0].key))
+    key, parts = batch[0].key, [list(batch)]
     while parts:
         part = parts.pop()
+        if len(part) > sizes.size(key):  # also what was cut before the size shrank
+            parts += _split(part, sizes.size(key))
+            continue
         done = _attempt(adapter, part)
         if not isinstance(done, Failure):
             yield from done
@@ -64,7 +67,7 @@ def serve(adapter: ModelAdapter, batch: Sequence[Ask], sizes: BatchSizes) -> Ite
             yield from (Served(ask, None, done.text) for ask in part)
         elif done.out_of_memory:
             release_memory()
-            parts += _split(part, sizes.shrink(part[0].key, len(part)))
+            parts += _split(part, sizes.shrink(key, len(part)))
         else:
             parts += _split(part, (len(part) + 1) // 2)
 
