@@ -1,0 +1,55 @@
+"""Results of one run as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.layout import columns
+from harness.records import MetricSpec, MetricValue, RunManifest, TaskResult, TaskStatus
+
+__all__ = ["results_table"]
+
+
+def results_table(folder: Path) -> str:
+    """Every metric of every task of a run, with intervals, verdict counts and protocol."""
+    from harness.ledger import Ledger, read_manifest
+
+    manifest = read_manifest(folder)
+    with Ledger.open(folder) as ledger:
+        results = ledger.results()
+    rows = [["task", "metric", "value", "95% interval", "n", "verdicts", "protocol"]]
+    for result in results:
+        rows += _rows(result, _specs(manifest, result.task))
+    title = manifest.label or manifest.model.name
+    return f"\n{title}: {manifest.status.value}, {folder}\n\n{columns(rows, cut=False)}"
+
+
+def _specs(manifest: RunManifest, task: str) -> dict[str, MetricSpec]:
+    plans = [plan for plan in manifest.tasks if plan.task == task]
+    return {spec.name: spec for plan in plans for spec in plan.metadata.metrics}
+
+
+def _rows(result: TaskResult, specs: dict[str, MetricSpec]) -> list[list[str]]:
+    if result.status is TaskStatus.NOT_APPLICABLE:
+        return [[result.task, "-", "n/a", "", "", "; ".join(result.notes), result.protocol_hash]]
+    verdicts = ", ".join(f"{count} {name}" for name, count in result.verdicts.items())
+    shared = [[result.task, verdicts, result.protocol_hash]]
+    shared += [["", "", ""]] * len(result.metrics)
+    return [
+        [task, metric.name, *_numbers(metric, specs.get(metric.name)), text, protocol]
+        for metric, (task, text, protocol) in zip(result.metrics, shared, strict=False)
+    ]
+
+
+def _numbers(metric: MetricValue, spec: MetricSpec | None) -> list[str]:
+    if metric.value is None:
+        return ["-", "", str(metric.n)]
+    unit = f" {spec.unit}" if spec and spec.unit else ""
+    interval = "" if metric.low is None else f"[{metric.low:.4g}, {metric.high:.4g}]"
+    if metric.bound_low is not None or metric.bound_high is not None:
+        interval += f" bounds [{_end(metric.bound_low)}, {_end(metric.bound_high)}]"
+    return [f"{metric.value:.4g}{unit}", interval, str(metric.n)]
+
+
+def _end(bound: float | None) -> str:
+    return "?" if bound is None else f"{bound:.4g}"

@@ -1,0 +1,93 @@
+"""`cheers-bench show`: single samples of a run."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from harness.cli.layout import columns, safe
+from harness.errors import SpecError
+from harness.records import Verdict
+
+if TYPE_CHECKING:
+    from harness.ledger import Ledger
+    from harness.ledger.ledger import Entry
+
+__all__ = ["command"]
+
+
+@click.command("show")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--task", help="Task; may be left out where the run has one.")
+@click.option("--sample", help="Sample id; without it, samples are listed.")
+@click.option("--k", type=int, default=0, show_default=True, help="Repeat index of the sample.")
+@click.option("--verdict", type=click.Choice([v.value for v in Verdict]), help="Only this verdict.")
+@click.option("-n", "count", type=int, default=20, show_default=True, help="Samples to list.")
+def command(
+    folder: Path, task: str | None, sample: str | None, k: int, verdict: str | None, count: int
+) -> None:
+    """Look at a sample: prompt, response, verdict and why."""
+    from harness.ledger import Ledger
+
+    with Ledger.open(folder) as ledger:
+        name = _task(ledger, task)
+        if sample is None:
+            click.echo(_listing(ledger, name, verdict, count))
+        else:
+            click.echo(_details(folder, ledger.sample(name, sample, k)))
+
+
+def _task(ledger: Ledger, task: str | None) -> str:
+    names = ledger.tasks()
+    if task is None and len(names) == 1:
+        return names[0]
+    if task not in names:
+        wrong = f"the run has no task {task!r}" if task else "the run has several tasks"
+        raise SpecError(wrong, f"give --task; it has {', '.join(names)}")
+    return task
+
+
+def _listing(ledger: Ledger, task: str, verdict: str | None, count: int) -> str:
+    entries = (entry for entry in ledger.entries(task) if verdict in (None, _verdict(entry)))
+    rows = [
+        [entry.sample.id, str(entry.sample.k), _verdict(entry), _line(entry)]
+        for entry in islice(entries, count)
+    ]
+    return columns([["sample", "k", "verdict", "response"], *rows])
+
+
+def _verdict(entry: Entry) -> str:
+    return entry.outcome.verdict.value if entry.outcome else Verdict.MISSING.value
+
+
+def _line(entry: Entry) -> str:
+    response = entry.response
+    if response is None:
+        return "-"
+    return safe(response.text or response.image_path or str(response.loglikelihoods), 200).replace(
+        "\n", " "
+    )
+
+
+def _details(folder: Path, entry: Entry) -> str:
+    parts = [f"sample   {safe(entry.sample.id)} (k = {entry.sample.k})"]
+    parts.append(f"verdict  {_verdict(entry)}")
+    if entry.outcome:
+        parts += [f"reason   {safe(entry.outcome.reason)}"] if entry.outcome.reason else []
+        parts += [f"scores   {_json(entry.outcome.scores)}"] if entry.outcome.scores else []
+        parts += [f"details  {_json(entry.outcome.details)}"] if entry.outcome.details else []
+    parts.append(f"target   {_json(entry.sample.target)}")
+    parts += [f"\nprompt\n{safe(entry.prompt)}"] if entry.prompt else []
+    if entry.response and entry.response.image_path:
+        parts.append(f"\nimage    {folder / entry.response.image_path}")
+    if entry.response and entry.response.text is not None:
+        parts.append(f"\nresponse ({entry.response.finish_reason})\n{safe(entry.response.text)}")
+    return "\n".join(parts)
+
+
+def _json(value: object) -> str:
+    return safe(msgspec.json.encode(value).decode())
