@@ -76,9 +76,7 @@ def test_everything_about_a_sample_comes_back(ledger: LedgerWriter):
     assert ledger.sample("t", "a") == (Sample(id="a"), FULL, JUDGED, "prömpt", "digest")
     errored = ledger.sample("t", "b")
     assert errored.response is None
-    assert errored.outcome == Outcome(
-        verdict=Verdict.ERRORED, reason="Traceback: \\ud800 boom"
-    )
+    assert errored.outcome == Outcome(verdict=Verdict.ERRORED, reason="Traceback: \\ud800 boom")
     assert ledger.sample("t", "c") == (Sample(id="c"), None, None, "", "")
     assert ledger.counts("t") == (3, 2, 1, 1)
 
@@ -215,9 +213,7 @@ def test_two_writers_are_refused_within_and_across_processes(ledger: LedgerWrite
     with pytest.raises(LedgerError, match="being written by another process"):
         LedgerWriter.open(ledger.folder)
     code = f"from harness.ledger import LedgerWriter; LedgerWriter.open({str(ledger.folder)!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "being written by another process" in done.stderr
 
 

@@ -70,9 +70,7 @@ def test_order_changes_nothing(run: Run, tmp_path: Path, expected: Any, rearrang
         EngineSettings(page=7, waiting_limit=3, score_batch=3, encoders=4, encoder_queue=0),
     ],
 )
-def test_buffers_change_nothing(
-    run: Run, tmp_path: Path, expected: Any, settings: EngineSettings
-):
+def test_buffers_change_nothing(run: Run, tmp_path: Path, expected: Any, settings: EngineSettings):
     run(*ALL, settings=settings, batch_size=5)
     assert content(tmp_path / "run") == expected
 
