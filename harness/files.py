@@ -1,12 +1,11 @@
-"""Writing files whole or not at all."""
+"""Writing reports whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from harness.errors import LedgerError
+from harness.media import write_bytes
 
 __all__ = ["write_text"]
 
@@ -18,18 +17,7 @@ def write_text(path: Path, text: str) -> None:
         LedgerError: The file can't be written; what was there is intact.
     """
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        write_bytes(path, text.encode(), durable=True)
     except OSError as error:
         raise LedgerError(
             f"{path} can't be written: {error.strerror}",
