@@ -18,31 +18,31 @@ __all__ = [
 
 
 class VAEPhase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the autoencoder's training."""
+    """A part of the autoencoder's training; each begins with a fresh optimiser."""
 
     steps: int
     """Optimiser steps."""
     lr: float
     """Peak learning rate; warm-up, then cosine to zero over the phase."""
-    color_weight: float = 0.0
-    """Weight of the colour term: each latent position tells its mean colour linearly."""
+    kl_weight: float
+    """Weight of the mean KL divergence of a latent element, beside L1 + MSE of a pixel."""
+    readable_weight: float = 0.0
+    """Weight of the readability of noisy latents; see `decoder_stage.readability`."""
 
 
 class VAESettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stage 1: the autoencoder, trained alone and frozen ever after."""
 
     phases: tuple[VAEPhase, ...] = (
-        VAEPhase(steps=1000, lr=3e-3),
-        VAEPhase(steps=350, lr=2e-3, color_weight=1.0),
+        VAEPhase(steps=1700, lr=3e-3, kl_weight=1e-3),
+        VAEPhase(steps=400, lr=2e-3, kl_weight=1e-6, readable_weight=0.1),
     )
-    """Encoder and decoder together: first images alone, then with colours laid out linearly."""
+    """Encoder and decoder together: a smooth latent first, then one that tells more."""
     batch: int = 32
     """Images a step."""
     warmup: int = 50
     """Steps of linear warm-up of each phase."""
-    noise: float = 0.4
-    """Most noise added to a normalised latent: keeps different images far apart in it."""
-    decoder_steps: int = 500
+    decoder_steps: int = 600
     """Steps in which the decoder and the decoder projector are finished, each on its own."""
     decoder_lr: float = 2e-3
     """Peak learning rate of those steps."""
@@ -127,7 +127,10 @@ def smoke_settings() -> Settings:
     return Settings(
         scenes=24,
         vae=VAESettings(
-            phases=(VAEPhase(steps=1, lr=1e-3), VAEPhase(steps=1, lr=1e-3, color_weight=1.0)),
+            phases=(
+                VAEPhase(steps=1, lr=1e-3, kl_weight=1e-3),
+                VAEPhase(steps=1, lr=1e-3, kl_weight=1e-6, readable_weight=0.1),
+            ),
             batch=4,
             decoder_steps=2,
         ),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model_adapters.cheers.vae import VAE, patchify
+from model_adapters.cheers.vae import VAE, patchify, unpatchify
 from recipes.nano.architecture import nano_config
 from recipes.nano.checkpoint import load_state, save_state
 from recipes.nano.images import to_pixels
@@ -20,47 +20,52 @@ from recipes.nano.journal import Journal
 from recipes.nano.settings import Settings, VAEPhase
 from recipes.nano.streams import step_generator
 
-__all__ = ["color_loss", "cosine", "train_vae", "vae_loss"]
+__all__ = ["cosine", "readability_loss", "train_vae", "vae_loss"]
 
-_SPREAD_FLOOR = 1e-3
+_LOG_VARIANCE_RANGE = (-20.0, 5.0)
+_SPREAD_FLOOR = 1e-4
 _STATISTICS_BATCH = 256
 
 
-def vae_loss(vae: VAE, image: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-    """L1 + MSE of the reconstruction from a latent with noise on it.
-
-    The noise is relative to the latent's spread over the batch, so growing the latent does not
-    escape it.
+def vae_loss(vae: VAE, image: Tensor, noise: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+    """L1 + MSE of the reconstruction from a sampled latent, and the KL term.
 
     Args:
         vae: The autoencoder.
         image: Pixels (B, 3, S, S) in [0, 1].
         noise: Standard normal (B, z, S/f, S/f).
-        level: How much of it, per image (B,).
+        kl_weight: Weight of the mean KL divergence of a latent element.
 
     Returns:
-        The loss, and the latent without noise, divided by its spread (B, z, S/f, S/f).
+        The loss, and the reconstruction part of it.
     """
-    mean = vae.encoder(image).float().chunk(2, dim=1)[0]
-    spread = mean.std((0, 2, 3), keepdim=True) + _SPREAD_FLOOR
-    latent = mean + level.view(-1, 1, 1, 1) * spread * noise
-    restored = vae.decoder(latent).float()
-    return F.l1_loss(restored, image) + F.mse_loss(restored, image), mean / spread
+    mean, log_variance = vae.encoder(image).float().chunk(2, dim=1)
+    log_variance = log_variance.clamp(*_LOG_VARIANCE_RANGE)
+    restored = vae.decoder(mean + torch.exp(0.5 * log_variance) * noise).float()
+    error = F.l1_loss(restored, image) + F.mse_loss(restored, image)
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    return error + kl_weight * kl, error.detach()
 
 
-def color_loss(reader: nn.Conv2d, latent: Tensor, image: Tensor) -> Tensor:
-    """How badly a latent position tells the mean colour of its pixels, read linearly.
+def readability_loss(vae: VAE, reader: nn.Conv2d, image: Tensor, noise: Tensor) -> Tensor:
+    """How badly a patch of a decoded noisy latent tells that latent, read linearly.
 
-    Without it a decoder is free to line all colours up along one axis of the latent, where a
-    generator that is unsure between two colours paints a third.
+    The head sees x_t through patch embeddings of the decoded x_t alone. A decoder that was
+    trained on images only hides the noise that the velocity is made of.
 
     Args:
-        reader: A linear map from z channels to RGB, 1x1.
-        latent: Latents (B, z, s, s).
+        vae: The autoencoder; only its decoder gets gradients from here.
+        reader: A linear map from a patch of pixels to a latent position.
         image: Pixels (B, 3, S, S).
+        noise: Standard normal (B, 4z, h, w).
     """
-    wanted = F.adaptive_avg_pool2d(image, latent.shape[-1])
-    return F.mse_loss(reader(latent), wanted)
+    with torch.no_grad():
+        clean = patchify(vae.encoder(image).float().chunk(2, dim=1)[0])
+        spread, center = torch.std_mean(clean, (0, 2, 3), keepdim=True)
+        t = torch.linspace(0, 1, len(image)).view(-1, 1, 1, 1)
+        noisy = t * (clean - center) / (spread + _SPREAD_FLOOR) + (1 - t) * noise
+        latent = unpatchify(noisy * spread + center)
+    return F.mse_loss(reader(vae.decoder(latent)).float(), noisy)
 
 
 def cosine(step: int, steps: int, lr: float, warmup: int) -> float:
@@ -83,6 +88,8 @@ def train_vae(settings: Settings, images: NDArray[np.uint8], folder: Path, *, bf
     journal = Journal(folder / "vae.jsonl", start)
     plan = [(phase, place) for phase in settings.vae.phases for place in range(phase.steps)]
     for number, (phase, place) in list(enumerate(plan))[start:]:
+        if place == 0:
+            trainer.new_optimiser()
         journal.write(number, stage="vae", **trainer.step(number, phase, place))
         done = number + 1
         if done == len(plan):
@@ -93,7 +100,9 @@ def train_vae(settings: Settings, images: NDArray[np.uint8], folder: Path, *, bf
 
 
 class _VAETrainer:
-    """The autoencoder, a colour reader that is thrown away, and their optimiser."""
+    """The autoencoder, a latent reader that is thrown away, and their optimiser."""
+
+    optimiser: torch.optim.Optimizer
 
     def __init__(self, settings: Settings, images: NDArray[np.uint8], *, bf16: bool) -> None:
         self.settings, self.images, self.bf16 = settings, images, bf16
@@ -101,8 +110,13 @@ class _VAETrainer:
         torch.manual_seed(settings.seed)
         self.vae = VAE(self.config)
         self.vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.reader = nn.Conv2d(self.config.vae_encoder_config.z_channels, 3, 1)
+        stride = self.config.latent_stride
+        self.reader = nn.Conv2d(3, self.config.latent_channels, stride, stride=stride)
         self.parameters = [*self.vae.parameters(), *self.reader.parameters()]
+        self.new_optimiser()
+
+    def new_optimiser(self) -> None:
+        """Begin with a fresh optimiser."""
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=0.0, weight_decay=0.0, betas=(0.9, 0.95)
         )
@@ -112,25 +126,24 @@ class _VAETrainer:
         sizes = self.settings.vae
         for group in self.optimiser.param_groups:
             group["lr"] = cosine(place, phase.steps, phase.lr, sizes.warmup)
-        image, noise, level = self._draw(number)
+        rng = step_generator(self.settings.seed, "vae", number)
+        rows = torch.randint(len(self.images), (sizes.batch,), generator=rng).numpy()
+        image, unread = to_pixels(self.images[rows]), torch.zeros(())
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            loss, latent = vae_loss(self.vae, image, noise, level)
-        color = color_loss(self.reader, latent, image)
+            loss, error = vae_loss(self.vae, image, self._noise(rng), phase.kl_weight)
+            if phase.readable_weight:
+                noise = patchify(self._noise(rng))
+                unread = readability_loss(self.vae, self.reader, image, noise)
         self.optimiser.zero_grad(set_to_none=True)
-        (loss + phase.color_weight * color).backward()  # type: ignore[no-untyped-call]
+        (loss + phase.readable_weight * unread).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
         self.optimiser.step()
-        return {"loss": float(loss.detach()), "color": float(color.detach())}
+        return {"loss": float(error), "unread": float(unread.detach())}
 
-    def _draw(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, noise and noise levels of a step."""
-        rng, batch = step_generator(self.settings.seed, "vae", number), self.settings.vae.batch
-        rows = torch.randint(len(self.images), (batch,), generator=rng).numpy()
+    def _noise(self, rng: torch.Generator) -> Tensor:
         side = self.config.image_size // self.config.vae_encoder_config.factor
-        shape = (batch, self.config.vae_encoder_config.z_channels, side, side)
-        noise = torch.randn(shape, generator=rng)
-        level = torch.rand(batch, generator=rng) * self.settings.vae.noise
-        return to_pixels(self.images[rows]), noise, level
+        channels = self.config.vae_encoder_config.z_channels
+        return torch.randn(self.settings.vae.batch, channels, side, side, generator=rng)
 
     def state(self, step: int) -> dict[str, Any]:
         """What a checkpoint holds."""
