@@ -93,7 +93,7 @@ class _DecoderTrainer:
         self.settings, self.vae, self.goal = settings, vae, goal
         config = nano_config()
         self.decoder = LatentDecoder(config)
-        self.decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.decoder.to(memory_format=torch.channels_last)
         self.decoder.load_state_dict(_without_encoder(vae))
         stride = config.latent_stride
         self.reader = nn.Conv2d(3, config.latent_channels, stride, stride=stride)

@@ -50,7 +50,7 @@ def forward_losses(model: CheersModel, groups: Sequence[Group]) -> Losses:
     pixels = [pixels for group in groups for pixels in _pixels(model, group)]
     seen = model.see_pixels(torch.cat(pixels))
     sizes = [len(part) for part in pixels]
-    parts = [Seen(*pair) for pair in zip(*(x.split(sizes) for x in seen), strict=True)]
+    parts = [Seen(*pair) for pair in zip(*(torch.split(x, sizes) for x in seen), strict=True)]
     text_logits, text_targets, images = [], [], []
     for group in groups:
         count = 1 if group.latents is None else 2

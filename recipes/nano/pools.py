@@ -158,7 +158,7 @@ def _encode(vae: VAE, images: NDArray[np.uint8]) -> Tensor:
 def _restore(vae: VAE, projector: LatentDecoder, pixels: Tensor) -> Tensor:
     """What the tower sees of images: encoded, and decoded by the projector."""
     with torch.autocast("cpu", torch.bfloat16):
-        parts = [projector(vae.encode(part)) for part in pixels.split(_BATCH)]
+        parts = [projector(vae.encode(part)) for part in torch.split(pixels, _BATCH)]
     return torch.cat([part.half() for part in parts])
 
 

@@ -54,7 +54,7 @@ def nano_model(config: CheersConfig, vae: VAE, projector: LatentDecoder, seed: i
     for module in frozen:
         module.requires_grad_(requires_grad=False)
     for module in (core.vae_model, core.vae_decoder_projector):
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module.to(memory_format=torch.channels_last)
     return model
 
 

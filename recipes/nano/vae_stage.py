@@ -109,7 +109,7 @@ class _VAETrainer:
         self.config = nano_config()
         torch.manual_seed(settings.seed)
         self.vae = VAE(self.config)
-        self.vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.vae.to(memory_format=torch.channels_last)
         stride = self.config.latent_stride
         self.reader = nn.Conv2d(3, self.config.latent_channels, stride, stride=stride)
         self.parameters = [*self.vae.parameters(), *self.reader.parameters()]

@@ -132,5 +132,6 @@ def mcq_sample(seed: int, split: str, index: int) -> MCQSample:
     question, right, pool, scene = _MAKERS[category](rng)
     wrong = _names(rng, tuple(name for name in pool if name != right), 3)
     answer = int(rng.integers(4))
-    a, b, c, d = [*wrong[:answer], right, *wrong[answer:]]
+    wrong.insert(answer, right)
+    a, b, c, d = wrong
     return MCQSample(question, (a, b, c, d), answer, scene, category)
