@@ -7,6 +7,9 @@ clusters leave out every cluster with an unknown sample.
 
 from __future__ import annotations
 
+import hashlib
+import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -74,17 +77,21 @@ def aggregate(
     Returns:
         The result; its status is incomplete if any verdict is unknown.
     """
-    rows = list(scored)
-    verdicts = Counter(row.outcome.verdict for row in rows)
+    verdicts: Counter[Verdict] = Counter()
+    builders = [_Builder(spec) for spec in metadata.metrics]
+    for row in scored:  # once, and nothing but numbers is kept: there may be a million
+        verdicts[row.outcome.verdict] += 1
+        for builder in builders:
+            builder.add(row)
     unknown = sum(count for verdict, count in verdicts.items() if not verdict.is_known)
-    complete = bool(rows) and not unknown
+    complete = bool(verdicts) and not unknown
     return TaskResult(
         task=metadata.name,
         status=TaskStatus.COMPLETE if complete else TaskStatus.INCOMPLETE,
-        metrics=tuple(compute_metric(spec, rows) for spec in metadata.metrics),
+        metrics=tuple(_metric(builder.spec, builder.column()) for builder in builders),
         verdicts={verdict.value: verdicts[verdict] for verdict in Verdict if verdicts[verdict]},
         protocol_hash=protocol.hash,
-        total=len(rows),
+        total=verdicts.total(),
     )
 
 
@@ -96,7 +103,13 @@ def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValu
         rows: Samples with outcomes; those of other categories, and scored ones without this
             score, are left out.
     """
-    column = _column(spec, rows)
+    builder = _Builder(spec)
+    for row in rows:
+        builder.add(row)
+    return _metric(spec, builder.column())
+
+
+def _metric(spec: MetricSpec, column: _Column) -> MetricValue:
     whole = _by_cluster(column, spec.aggregation)
     known = whole.known()
     if not len(known.values):
@@ -115,25 +128,38 @@ def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValu
     )
 
 
-def _column(spec: MetricSpec, rows: Sequence[ScoredSample]) -> _Column:
-    taken = [row for row in rows if _counts(spec, row)]
-    values = [row.outcome.scores.get(spec.score, np.nan) for row in taken]
-    return _Column(
-        np.array(values, dtype=np.float64),
-        _numbered(row.sample.cluster_id for row in taken),
-        _numbered(row.sample.category or "" for row in taken),
-    )
+class _Builder:
+    """Gathers the column of one metric from a stream of samples, 24 bytes for each."""
+
+    def __init__(self, spec: MetricSpec) -> None:
+        self.spec = spec
+        self._values = array("d")
+        self._clusters = array("q")
+        self._strata = array("q")
+
+    def add(self, row: ScoredSample) -> None:
+        spec, scores = self.spec, row.outcome.scores
+        if spec.category is not None and row.sample.category != spec.category:
+            return
+        if spec.score not in scores and row.outcome.verdict.is_known:
+            return
+        self._values.append(scores.get(spec.score, math.nan))
+        self._clusters.append(_name_hash(row.sample.cluster_id))
+        self._strata.append(_name_hash(row.sample.category or ""))
+
+    def column(self) -> _Column:
+        return _Column(
+            np.array(self._values, dtype=np.float64),
+            np.array(self._clusters, dtype=np.int64),
+            np.array(self._strata, dtype=np.int64),
+        )
 
 
-def _counts(spec: MetricSpec, row: ScoredSample) -> bool:
-    if spec.category is not None and row.sample.category != spec.category:
-        return False
-    return spec.score in row.outcome.scores or not row.outcome.verdict.is_known
-
-
-def _numbered(names: Iterable[str]) -> Ints:
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+def _name_hash(name: str) -> int:
+    # 64 bits stand for a name, so a million names needn't be kept; unlike `hash`, the same in
+    # every process, so sums are made in the same order and rescoring repeats every digit.
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
 
 
 def _by_cluster(column: _Column, aggregation: Aggregation) -> _Column:

@@ -14,7 +14,6 @@ from harness.run import EngineSettings, execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from tests.harness import toys
 
-
 Run: TypeAlias = Callable[..., Any]
 """Executes the named toy tasks; keyword arguments are fields of the spec, an adapter, settings."""
 

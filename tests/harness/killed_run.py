@@ -1,4 +1,4 @@
-"""A slow run of toys in a process of its own, made to be killed. Arguments: folder, log, seconds."""
+"""A slow run of toys in a process of its own, to be killed. Arguments: folder, log, seconds."""
 
 import sys
 

@@ -275,9 +275,11 @@ def test_a_broken_ledger_is_a_clear_error(tmp_path: Path, damage: str):
             other.execute("CREATE TABLE music (a)")
         other.close()
     for opened in (Ledger, LedgerWriter):
-        with pytest.raises(LedgerError, match=r"ledger\.sqlite is (damaged|not)(.|\n)*restore"):
-            with opened.open(tmp_path) as broken:  # type: ignore[attr-defined]
-                list(broken.scored("t"))
+        with (
+            pytest.raises(LedgerError, match=r"ledger\.sqlite is (damaged|not)(.|\n)*restore"),
+            opened.open(tmp_path) as broken,
+        ):
+            list(broken.scored("t"))
 
 
 def test_a_missing_ledger_or_manifest_is_a_clear_error(tmp_path: Path):

@@ -162,7 +162,7 @@ def test_a_damaged_picture_is_drawn_again(run: Run, tmp_path: Path, damage: str)
 def test_a_picture_with_other_pixels_is_missing_until_it_is_drawn_again(run: Run, tmp_path: Path):
     run("toy-pictures")
     before = content(tmp_path / "run")
-    path = sorted((tmp_path / "run" / "images").rglob("*.png"))[0]
+    path = min((tmp_path / "run" / "images").rglob("*.png"))
     toys.noise(999, 8, 8).save(path)
     result = rescore(tmp_path / "run")[0]
     assert result.verdicts["missing"] == 1
