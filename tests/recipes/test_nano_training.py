@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from recipes.nano.training_stage import Trainer, learning_rate
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -33,14 +34,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
     return folder, train(folder, smoke_settings(), export=folder / "cheers-nano")
 
 
-class _Stop(RuntimeError):
+class _StopError(RuntimeError):
     """Stands for a kill."""
 
 
-def _stop_at(total: int):
+def _stop_at(total: int) -> Callable[[Trainer], None]:
     def stop(trainer: Trainer) -> None:
         if trainer.total == total:
-            raise _Stop
+            raise _StopError
 
     return stop
 
@@ -49,7 +50,7 @@ def _stop_at(total: int):
 def test_a_stopped_run_ends_with_the_same_weights(
     whole: tuple[Path, Trainer], tmp_path: Path, after: int
 ):
-    with plain_attention(), pytest.raises(_Stop):
+    with plain_attention(), pytest.raises(_StopError):
         prepare(tmp_path, smoke_settings(), bf16=True).run(_stop_at(after))
     resumed = train(tmp_path, smoke_settings())
     expected = whole[1].averaged_state()
@@ -106,17 +107,20 @@ def test_exporting_a_run_gives_the_same_file(whole: tuple[Path, Trainer], tmp_pa
     done = CliRunner().invoke(export, [str(whole[0]), str(tmp_path / "again")])
     assert done.exit_code == 0, done.output
     assert "exported step 6" in done.output
-    files = [
-        folder / "model.safetensors" for folder in (whole[0] / "cheers-nano", tmp_path / "again")
-    ]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    first, again = (
+        (folder / "model.safetensors").read_bytes()
+        for folder in (whole[0] / "cheers-nano", tmp_path / "again")
+    )
+    assert first == again
 
 
 def test_the_command_line_goes_through_all_stages(tmp_path: Path):
     done = CliRunner().invoke(main, ["--smoke", "--out", str(tmp_path), "--refine-steps", "1"])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "cheers-nano" / "config.json").is_file()
-    stages = [json.loads(line)["stage"] for line in (tmp_path / "joint.jsonl").open()]
+    stages = [
+        json.loads(line)["stage"] for line in (tmp_path / "joint.jsonl").read_text().splitlines()
+    ]
     assert stages == ["align", "align", "joint", "joint", "refine"]
 
 
