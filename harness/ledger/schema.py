@@ -7,6 +7,7 @@ rows lie together, in the task's order, whatever the order in which they were fi
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.errors import LedgerError
@@ -46,13 +47,23 @@ def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
         raise LedgerError(
             f"{folder} has no {LEDGER}", "give the folder that `cheers-bench run --out` wrote"
         )
-    connection = _open(path, "rw" if write else "ro")
-    found = _version(connection, path)
-    if found != SCHEMA_VERSION:
-        connection.close()
+    with ExitStack() as undo:
+        connection = _open(path, "rw" if write else "ro")
+        undo.callback(connection.close)
+        found = _version(connection, path)
+        if found == SCHEMA_VERSION:
+            undo.pop_all()
+            return connection
+    return _migrated(path, found)
+
+
+def _migrated(path: Path, found: int) -> sqlite3.Connection:
+    with ExitStack() as undo:
         connection = _open(path, "rw")
+        undo.callback(connection.close)
         migrate_ledger(connection, found, where=str(path))
-    return connection
+        undo.pop_all()
+        return connection
 
 
 def create_tables(folder: Path) -> sqlite3.Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.adapter import ModelAdapter
@@ -59,7 +59,8 @@ def execute(
     built = build_tasks(resolve(spec), spec.seed)
     check_tasks(folder, [planned.plan for planned in built], spec.seed)
     adapter = build_model(spec.model)
-    try:
+    with ExitStack() as weights:
+        weights.callback(adapter.close)
         planned = fit(built, adapter.card)
         wanted = make_manifest(
             card=adapter.card,
@@ -81,18 +82,19 @@ def execute(
                 interruption=interruption,
                 settings=settings or EngineSettings(),
             )
-            _carry_out(job, planned, adapter)
+            _carry_out(job, planned, adapter, weights)
         return set_status(folder, manifest, RunStatus.COMPLETE)
-    finally:
-        adapter.close()
 
 
-def _carry_out(job: Job, planned: Sequence[PlannedTask], adapter: ModelAdapter) -> None:
+def _carry_out(
+    job: Job, planned: Sequence[PlannedTask], adapter: ModelAdapter, weights: ExitStack
+) -> None:
     able = [task for task in planned if task.plan.applicable]
     for task in able:
         if job.ledger.total(task.name) is None:
             job.ledger.plan(task.name, list_samples(task))
     failures = _ask(job, able, adapter)
+    weights.close()  # detectors and judges may need the memory
     for task in able:
         score(job, task)
     _count(job, planned, adapter.card)
