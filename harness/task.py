@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from harness.errors import SpecError
 from harness.records import (
     Identity,
     JsonValue,
@@ -47,6 +48,19 @@ class Task(abc.ABC):
         from harness.options import merge_options
 
         self.options = merge_options(self.metadata.name, self.defaults, options or {})
+
+    def whole(self, option: str) -> int:
+        """An option as a whole number.
+
+        Raises:
+            SpecError: It's something else.
+        """
+        value = self.options[option]
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise SpecError(
+                f"{self.metadata.name}: option {option!r} is {value!r}", "give a whole number"
+            )
+        return value
 
     @abc.abstractmethod
     def samples(self) -> Iterator[Sample]:

@@ -1,0 +1,147 @@
+"""`shapes-geneval`: GenEval's six skills over coloured shapes.
+
+Prompts, records and rules are GenEval's (Ghosh et al. 2023; `tasks.scoring.geneval`); the detector
+is classical and its colours stand in for CLIP's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from harness.records import (
+    Aggregation,
+    Capability,
+    GenerateImageRequest,
+    Identity,
+    JsonValue,
+    MetricSpec,
+    Modality,
+    Outcome,
+    Response,
+    Sample,
+    TaskMetadata,
+    Verdict,
+)
+from harness.task import Task
+from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, pixels, world_dataset
+
+__all__ = ["ShapesGenEval"]
+
+_SKILLS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
+
+
+class ShapesGenEval(Task):
+    """Draw what a prompt says; a detector checks objects, counts, colours and positions."""
+
+    metadata = TaskMetadata(
+        name="shapes-geneval",
+        summary="GenEval's six skills over coloured shapes, judged by a classical detector.",
+        version=1,
+        requires=frozenset({Capability.GENERATE_IMAGE}),
+        inputs=(Modality.TEXT,),
+        outputs=(Modality.IMAGE,),
+        dataset=world_dataset("generation"),
+        metrics=(
+            MetricSpec(
+                name="overall",
+                score="correct",
+                aggregation=Aggregation.MEAN_OF_CATEGORIES,
+                description="Unweighted mean of the six skills, as GenEval's overall score.",
+            ),
+            *(
+                MetricSpec(
+                    name=skill,
+                    score="correct",
+                    category=skill,
+                    description=f"Right images among those of skill {skill}.",
+                )
+                for skill in _SKILLS
+            ),
+            MetricSpec(name="image_accuracy", score="correct", description="Right images."),
+            MetricSpec(
+                name="prompt_accuracy",
+                score="correct",
+                aggregation=Aggregation.ANY_IN_CLUSTER,
+                description="Prompts with at least one right image.",
+            ),
+        ),
+        protocol_id="shapes-geneval/v1",
+        citation=f"{CITATION} Rules: Ghosh et al., GenEval, NeurIPS 2023.",
+    )
+
+    defaults: ClassVar[Mapping[str, JsonValue]] = {"prompts": 40, "images": 4}
+
+    def samples(self) -> Iterator[Sample]:
+        """`prompts` prompts of each skill, skills taking turns, `images` images of each."""
+        from tasks.shapes.world import SKILLS, generation_sample
+
+        for index in range(self.whole("prompts") * len(SKILLS)):
+            drawn = generation_sample(DATA_SEED, SPLIT, index)
+            for k in range(self.repeats()):
+                yield Sample(
+                    id=f"{index:05d}",
+                    k=k,
+                    category=drawn.metadata["tag"],
+                    target=drawn.metadata,
+                )
+
+    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
+        """The bare prompt."""
+        return GenerateImageRequest(prompt=_record(sample)["prompt"], seed=seed)
+
+    def score(self, sample: Sample, response: Response) -> Outcome:
+        """Detect shapes, then judge by GenEval's rules."""
+        from tasks.scoring.geneval import evaluate_detections, parse_prompt
+        from tasks.shapes.detector import detect
+        from tasks.shapes.world import COLORS, SHAPES
+
+        spec = parse_prompt(_record(sample), where=sample.key, classes=SHAPES)
+        found = detect(pixels(response.image))
+        by_class = {name: found.of_class(name) for name in SHAPES}
+        rows = {name: [[*d.box, d.score] for d in items] for name, items in by_class.items()}
+
+        def classify(name: str, kept: Sequence[Any]) -> list[str]:
+            return [by_class[name][detection.row].color for detection in kept]
+
+        judgement = evaluate_detections(
+            spec,
+            {name: boxes for name, boxes in rows.items() if boxes},
+            classify,
+            colors=tuple(COLORS),
+        )
+        seen: list[JsonValue] = [
+            {"class": d.label, "color": d.color, "box": list(d.box), "score": d.score}
+            for d in found
+        ]
+        return Outcome(
+            verdict=Verdict.OK if judgement.correct else Verdict.WRONG,
+            reason=judgement.reason,
+            scores={"correct": float(judgement.correct)},
+            details={"detections": seen},
+        )
+
+    def scorer(self) -> Identity:
+        """GenEval's rules at their default thresholds."""
+        return Identity(
+            id="geneval",
+            version="djghosh13/geneval@af4902f",
+            settings={"threshold": 0.3, "counting_threshold": 0.9, "position_threshold": 0.1},
+        )
+
+    def judge(self) -> Identity:
+        """The classical detector."""
+        return Identity(id="classical-shapes", version="1")
+
+    def prompt_template(self) -> str:
+        """The prompt alone."""
+        return "{prompt}"
+
+    def repeats(self) -> int:
+        """Images per prompt."""
+        return self.whole("images")
+
+
+def _record(sample: Sample) -> dict[str, Any]:
+    record: Any = sample.target
+    return dict(record)
