@@ -15,6 +15,7 @@ from harness.errors import SpecError
 from harness.records import (
     Identity,
     JsonValue,
+    ModelCard,
     Outcome,
     Protocol,
     Request,
@@ -146,6 +147,11 @@ class Probe(Task):
     Each measurement is a sample with its outcome, so that probes share the ledger, resume and
     tables with benchmarks. `samples` lists the planned measurements.
     """
+
+    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
+        """The measurements that make sense for one model; override to adapt to capabilities."""
+        del card
+        return self.samples()
 
     @abc.abstractmethod
     def measure(self, adapter: ModelAdapter, sample: Sample, context: ProbeContext) -> Outcome:

@@ -135,7 +135,7 @@ def _work(planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int)
         return bare
     done, timings = _earlier(planned, folder)
     tally = _Tally()
-    for sample in list_samples(planned):
+    for sample in list_samples(planned, card):
         tally.samples += 1
         if not isinstance(planned.task, Probe):
             request_seed = sample_seed(seed, planned.name, sample.id, sample.k)

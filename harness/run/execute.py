@@ -92,7 +92,7 @@ def _carry_out(
     able = [task for task in planned if task.plan.applicable]
     for task in able:
         if job.ledger.total(task.name) is None:
-            job.ledger.plan(task.name, list_samples(task))
+            job.ledger.plan(task.name, list_samples(task, adapter.card))
     failures = _ask(job, able, adapter)
     weights.close()  # detectors and judges may need the memory
     for task in able:

@@ -20,7 +20,7 @@ from harness.records import (
     TaskStatus,
 )
 from harness.registry import tasks
-from harness.task import Task
+from harness.task import Probe, Task
 
 __all__ = ["PlannedTask", "build_tasks", "fit", "lacking", "list_samples", "not_applicable"]
 
@@ -91,15 +91,19 @@ def not_applicable(plan: TaskPlan, card: ModelCard) -> TaskResult:
     )
 
 
-def list_samples(planned: PlannedTask) -> Iterator[Sample]:
+def list_samples(planned: PlannedTask, card: ModelCard | None) -> Iterator[Sample]:
     """The samples that the plan takes from the task, streamed.
+
+    Args:
+        planned: The task.
+        card: What the model can do, which probes adapt to; `None` if that isn't known.
 
     Raises:
         DataError: The task has none, or fails while listing them.
     """
     count = 0
     try:
-        for sample in islice(planned.task.samples(), planned.plan.limit):
+        for sample in islice(_listed(planned.task, card), planned.plan.limit):
             count += 1
             yield sample
     except BenchError:
@@ -112,6 +116,10 @@ def list_samples(planned: PlannedTask) -> Iterator[Sample]:
         ) from error
     if not count:
         raise DataError(f"task {planned.name!r} has no samples", "check its data and options")
+
+
+def _listed(task: Task, card: ModelCard | None) -> Iterator[Sample]:
+    return task.samples_for(card) if card and isinstance(task, Probe) else task.samples()
 
 
 def _build(entry: SuiteEntry, seed: int) -> PlannedTask:
