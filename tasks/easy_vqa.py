@@ -28,7 +28,7 @@ from harness.task import Task
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["EasyVQA", "data_sha256"]
+__all__ = ["EasyVQA", "data_sha256", "test_picture"]
 
 _SHA256 = "13763999cc046dc1a958c330024b9aa138c964ea00d54ed257089c8c96499bbc"
 _DECODING = TextDecoding(max_new_tokens=16)
@@ -95,7 +95,7 @@ class EasyVQA(Task):
         """Picture and the bare question."""
         return AnswerRequest(
             prompt=str(sample.data["question"]),
-            images=(_picture(int(str(sample.data["image"]))),),
+            images=(test_picture(int(str(sample.data["image"]))),),
             decoding=_DECODING,
             seed=seed,
         )
@@ -165,7 +165,8 @@ def _vocabulary() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _picture(number: int) -> Image:
+def test_picture(number: int) -> Image:
+    """Picture of the test split by its number, RGB, 64 x 64 pixels."""
     from PIL import Image as PILImage
 
     with PILImage.open(_root() / "test" / "images" / f"{number}.png") as image:

@@ -1,0 +1,1 @@
+"""Probes: tasks that measure the model itself."""

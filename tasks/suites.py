@@ -1,0 +1,37 @@
+"""Suites of the embedded tasks."""
+
+from __future__ import annotations
+
+from harness.records import Suite, SuiteEntry
+
+__all__ = ["SHAPES", "SMOKE"]
+
+SMOKE = Suite(
+    name="smoke",
+    summary="Every embedded task, small: minutes for a small model on two CPU cores.",
+    entries=(
+        SuiteEntry(task="shapes-geneval", options={"prompts": 10, "images": 2}),
+        SuiteEntry(task="shapes-mmbench", options={"questions": 100}),
+        SuiteEntry(task="shapes-ocr", options={"words": 100}),
+        SuiteEntry(task="shapes-edit", options={"edits": 40}),
+        SuiteEntry(task="easy-vqa", options={"questions": 500}),
+        SuiteEntry(task="reconstruction", options={"images": 20}),
+        SuiteEntry(task="probe-tokens"),
+        SuiteEntry(task="probe-latency", options={"rounds": 3, "batch_sizes": "1,4"}),
+    ),
+)
+
+SHAPES = Suite(
+    name="shapes",
+    summary="The whole embedded suite: 240 prompts x 4 images, all of easy-VQA's test split.",
+    entries=(
+        SuiteEntry(task="shapes-geneval"),
+        SuiteEntry(task="shapes-mmbench"),
+        SuiteEntry(task="shapes-ocr"),
+        SuiteEntry(task="shapes-edit"),
+        SuiteEntry(task="easy-vqa"),
+        SuiteEntry(task="reconstruction"),
+        SuiteEntry(task="probe-tokens"),
+        SuiteEntry(task="probe-latency"),
+    ),
+)
