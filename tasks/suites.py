@@ -17,7 +17,10 @@ SMOKE = Suite(
         SuiteEntry(task="easy-vqa", options={"questions": 500}),
         SuiteEntry(task="reconstruction", options={"images": 20}),
         SuiteEntry(task="probe-tokens"),
-        SuiteEntry(task="probe-latency", options={"rounds": 3, "batch_sizes": "1,4"}),
+        SuiteEntry(
+            task="probe-latency",
+            options={"rounds": 5, "batch_rounds": 2, "batch_sizes": [1, 4], "warmup": 1},
+        ),
     ),
 )
 

@@ -1,1 +1,1 @@
-"""Probes: tasks that measure the model itself."""
+"""Probes: what a model costs, measured through the same interface as every benchmark."""

@@ -1,250 +1,229 @@
-"""`probe-latency`: how fast each capability is, in the field's terms.
+"""`probe-latency`: how long each capability takes, how much memory, and which part takes it.
 
-TTFT, time per output token (TPOT), seconds per image, NFE per second, throughput by batch size,
-peak memory, and each component's share. Rounds of all measurements take turns, so that a slow
-minute of the machine hits all alike; the first round of each is a warm-up and thrown away.
+Every round is a sample. Rounds of different kinds and batch sizes are interleaved, so that a
+machine that slows down slows all of them alike; warm-up calls are made and thrown away before the
+first round of each kind and size.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
+from harness.errors import SpecError
 from harness.records import (
-    Aggregation,
     Capability,
     DatasetInfo,
-    Direction,
     Identity,
     JsonValue,
-    MetricSpec,
     Modality,
+    ModelCard,
     Outcome,
     Protocol,
+    Request,
     Sample,
     ScoredSample,
     TaskMetadata,
     TaskResult,
     Verdict,
 )
+from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
-from tasks.probes.rounds import TIMED, build_requests, timed_round
+from tasks.probes.bench import Bench
+from tasks.probes.inputs import PROMPTS, Workload
+from tasks.probes.latency_metrics import MEASURED, SIZES, category, latency_metrics, round_scores
+from tasks.probes.stability import stability
 
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter
 
 __all__ = ["LatencyProbe"]
 
-_NOISY_CV = 0.15
-_QUANTILES = {"p50": Aggregation.MEDIAN, "p90": Aggregation.P90, "p99": Aggregation.P99}
-
-
-def _seconds(name: str, score: str, what: str, aggregation: Aggregation) -> MetricSpec:
-    return MetricSpec(
-        name=name,
-        score=score,
-        aggregation=aggregation,
-        direction=Direction.LOWER,
-        high=None,
-        unit="s",
-        description=what,
-    )
-
-
-def _rate(name: str, score: str, unit: str, what: str) -> MetricSpec:
-    return MetricSpec(
-        name=name,
-        score=score,
-        aggregation=Aggregation.MEDIAN,
-        high=None,
-        unit=unit,
-        description=what,
-    )
-
-
-_MEDIAN = Aggregation.MEDIAN
-_METRICS = (
-    _seconds("image_p50", "generate_image_s", "Seconds per image at batch size 1.", _MEDIAN),
-    _seconds("answer_p50", "answer_s", "Seconds per answer at batch size 1.", _MEDIAN),
-    _seconds("ttft_p50", "answer_ttft_s", "Time to first token at batch size 1.", _MEDIAN),
-    _seconds("tpot_p50", "answer_tpot_s", "Time per output token after the first.", _MEDIAN),
-    *(
-        _seconds(f"{label}_{q}", score, f"{q} of {what} at batch size 1.", aggregation)
-        for label, score, what in (
-            ("image", "generate_image_s", "seconds per image"),
-            ("answer", "answer_s", "seconds per answer"),
-            ("ttft", "answer_ttft_s", "time to first token"),
-        )
-        for q, aggregation in _QUANTILES.items()
-        if q != "p50"
-    ),
-    _seconds("edit_p50", "edit_image_s", "Seconds per edit at batch size 1.", _MEDIAN),
-    _seconds("reconstruct_p50", "reconstruct_s", "Seconds per reconstruction.", _MEDIAN),
-    _rate("nfe_per_s", "generate_image_nfe_per_s", "NFE/s", "Denoiser calls per second."),
-    MetricSpec(
-        name="peak_memory",
-        score="peak_memory_mib",
-        aggregation=Aggregation.MEDIAN,
-        direction=Direction.LOWER,
-        high=None,
-        unit="MiB",
-        description="Peak memory of a round: CUDA allocator on a GPU, resident set on a CPU.",
-    ),
-)
+_PROFILE = "profile"
 
 
 class LatencyProbe(Probe):
-    """Latency, throughput and memory per capability."""
+    """Times every capability that the model declares.
+
+    Options: `rounds` at batch size 1, `batch_rounds` at the others, `batch_sizes`, `warmup` calls,
+    `image_size` in pixels, `max_new_tokens` of an answer, `steps` (`null`: the model's own).
+    """
 
     metadata = TaskMetadata(
         name="probe-latency",
-        summary="TTFT, TPOT, seconds per image, NFE/s, throughput by batch size, peak memory.",
+        summary="Latency, throughput, peak memory and component shares of each capability.",
         version=1,
         requires=frozenset(),
         inputs=(Modality.TEXT, Modality.IMAGE),
         outputs=(Modality.TEXT, Modality.IMAGE),
-        dataset=DatasetInfo(name="noise", revision="1", split="none", licence="CC0-1.0"),
-        metrics=_METRICS,
+        dataset=DatasetInfo(
+            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
+        ),
+        metrics=latency_metrics(),
         protocol_id="probe-latency/v1",
-        citation="Terms: Reddi et al., MLPerf Inference Benchmark, ISCA 2020.",
+        citation="this package, docs/probes.md",
     )
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {
-        "rounds": 10,
-        "batch_sizes": "1,2,4,8",
-        "tokens": 8,
-        "steps": 4,
+        "rounds": 20,
+        "batch_rounds": 5,
+        "batch_sizes": [1, 2, 4, 8],
+        "warmup": 2,
+        "image_size": 256,
+        "max_new_tokens": 32,
+        "steps": None,
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
-        self._warm: set[tuple[int, str, int]] = set()  # warm-up is state of the process
+        self._sizes = _checked_sizes(self.options["batch_sizes"])
+        self._rounds = {size: self._positive("batch_rounds") for size in self._sizes}
+        if 1 in self._rounds:
+            self._rounds[1] = self._positive("rounds")
+        self._load = Workload(
+            image_size=self._positive("image_size"),
+            max_new_tokens=self._positive("max_new_tokens"),
+            steps=None if self.options["steps"] is None else self._positive("steps"),
+        )
+        self._warmup = self.whole("warmup")
+        # Warm-up is a matter of the process, not of the run: a resumed one warms up again.
+        self._benches: WeakKeyDictionary[ModelAdapter, Bench] = WeakKeyDictionary()
 
     def samples(self) -> Iterator[Sample]:
-        """Rounds of every capability and batch size taking turns, then one breakdown of each."""
-        sizes = [int(size) for size in str(self.options["batch_sizes"]).split(",")]
-        for number in range(self.whole("rounds")):
-            for capability in TIMED:
-                for size in sizes:
-                    yield _planned(capability, f"b{size}", number, size)
-        for capability in TIMED:
-            yield _planned(capability, "components", 0, 1)
+        """The measurements of a model that can do everything."""
+        return self._plan(MEASURED)
+
+    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
+        """The measurements of what the model can do."""
+        return self._plan([c for c in MEASURED if c in card.capabilities])
+
+    def _plan(self, capabilities: Sequence[Capability]) -> Iterator[Sample]:
+        """One round of everything, one profile of everything, then the other rounds."""
+        for number in range(max(self._rounds.values())):
+            for capability in capabilities:
+                for size in self._sizes:
+                    if number < self._rounds[size]:
+                        yield _sample(capability, size, f"round{number}")
+            if number == 0:
+                for capability in capabilities:
+                    yield from (_sample(capability, size, _PROFILE) for size in self._sizes)
 
     def measure(self, adapter: ModelAdapter, sample: Sample, context: ProbeContext) -> Outcome:
-        """Time one round; a capability that the model lacks has nothing to time."""
-        capability = Capability(str(sample.data["capability"]))
-        if capability not in adapter.card.capabilities:
-            return Outcome(
-                verdict=Verdict.OK, reason=f"not applicable: no capability {capability.value}"
-            )
-        size = int(str(sample.data["size"]))
-        requests = build_requests(
-            capability,
-            size,
-            seed=context.seed,
-            name=sample.key,
-            tokens=self.whole("tokens"),
-            steps=self.whole("steps"),
+        """Carry out one round, or one profile."""
+        bench = self._benches.get(adapter)
+        if bench is None:
+            bench = self._benches[adapter] = Bench(adapter)
+        requests = self._requests(sample, context.seed)
+        bench.warm_up(requests, self._warmup)
+        if sample.data["what"] == _PROFILE:
+            return _profiled(bench, requests)
+        timed = bench.time(requests)
+        tokens = [r.usage.completion_tokens for r in timed.responses]
+        return Outcome(
+            verdict=Verdict.OK,
+            scores=round_scores(timed.seconds, timed.responses),
+            details={"completion_tokens": tokens},
         )
-        self._warm_up(adapter, capability, size, requests)
-        if sample.data["part"] == "components":
-            with adapter.time_components() as seconds:
-                timed_round(adapter, requests)
-            return Outcome(verdict=Verdict.OK, details={"seconds": dict(seconds)})
-        scores = timed_round(adapter, requests)
-        if size > 1:  # only single requests enter the latency metrics
-            scores = {f"b{size}/{name}": value for name, value in scores.items()}
-        return Outcome(verdict=Verdict.OK, scores=scores)
 
-    def _warm_up(
-        self, adapter: ModelAdapter, capability: Capability, size: int, requests: Sequence[object]
-    ) -> None:
-        key = (id(adapter), capability.value, size)
-        if key not in self._warm:
-            timed_round(adapter, requests)
-            self._warm.add(key)
+    def _requests(self, sample: Sample, seed: int) -> list[Request]:
+        capability, size = Capability(str(sample.data["capability"])), int(str(sample.data["size"]))
+        return [
+            self._load.request(
+                capability, index, sample_seed(seed, self.metadata.name, sample.id, index)
+            )
+            for index in range(size)
+        ]
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
-        """Metrics, and beside them throughput by batch size, component shares and stability."""
+        """Metrics of what was measured, with a note on every timing too noisy to compare."""
         result = super().aggregate(scored, protocol)
-        rates, shares = _throughput(scored), _shares(scored)
+        primary, *others = result.metrics
+        timings, profiles = _gathered(scored)
+        judged = {name: stability(seconds) for name, seconds in timings.items()}
         return msgspec.structs.replace(
             result,
-            notes=(*result.notes, *_stability(scored)),
-            extra={"throughput_per_s": rates, "component_share": shares},
+            metrics=(primary, *(metric for metric in others if metric.n)),
+            notes=tuple(
+                f"{name}: {verdict.verdict}"
+                for name, verdict in judged.items()
+                if verdict.verdict != "stable"
+            ),
+            extra={
+                "cv": {name: verdict.cv for name, verdict in judged.items()},
+                "profiles": profiles,
+            },
         )
 
     def scorer(self) -> Identity:
-        """Wall clock around synchronised batches."""
+        """The stop-watch."""
         return Identity(id="wall-clock", version="1")
 
     def prompt_template(self) -> str:
-        """The fixed question; images are noise."""
-        return "what color is the circle?"
+        """The prompt of each capability, a line each."""
+        return "\n".join(f"{capability.value}: {text}" for capability, text in PROMPTS.items())
 
     def decoding(self) -> Mapping[str, JsonValue]:
-        """Tokens and steps of a round."""
-        return {"max_new_tokens": self.options["tokens"], "steps": self.options["steps"]}
+        """Greedy answers; images as the model draws them by itself unless `steps` is given."""
+        return {
+            "temperature": 0.0,
+            "max_new_tokens": self._load.max_new_tokens,
+            "steps": self._load.steps,
+        }
+
+    def _positive(self, option: str) -> int:
+        value = self.whole(option)
+        if value < 1:
+            raise SpecError(f"{self.metadata.name}: {option} is {value}", "give at least 1")
+        return value
 
 
-def _planned(capability: Capability, part: str, number: int, size: int) -> Sample:
+def _checked_sizes(value: Any) -> tuple[int, ...]:
+    if not value or not all(size in SIZES and not isinstance(size, bool) for size in value):
+        raise SpecError(
+            f"probe-latency: batch_sizes is {value!r}",
+            f"give a list of some of {', '.join(map(str, SIZES))}",
+        )
+    return tuple(sorted(set(value)))
+
+
+def _sample(capability: Capability, size: int, what: str) -> Sample:
     return Sample(
-        id=f"{capability.value}/{part}",
-        k=number,
-        cluster=f"{capability.value}/{part}/{number}",  # rounds are independent measurements
-        category=capability.value,
-        data={"capability": capability.value, "size": size, "part": part},
+        id=f"{category(capability, size)}/{what}",
+        category=category(capability, size),
+        data={"capability": capability.value, "size": size, "what": what},
     )
 
 
-def _rounds(scored: Sequence[ScoredSample]) -> dict[tuple[str, int], list[float]]:
-    """Batch seconds of every round by capability and batch size."""
-    seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
+def _profiled(bench: Bench, requests: Sequence[Request]) -> Outcome:
+    profile = bench.profile(requests)
+    memory = profile.memory
+    return Outcome(
+        verdict=Verdict.OK,
+        reason="" if profile.components else "the adapter times no components",
+        scores={"peak_mib": memory.peak_mib},
+        details={
+            "memory": {"source": memory.source, "before_mib": memory.before_mib},
+            "seconds": profile.seconds,
+            "components": profile.components,
+            "shares": {name: part / profile.seconds for name, part in profile.components.items()},
+        },
+    )
+
+
+def _gathered(
+    scored: Sequence[ScoredSample],
+) -> tuple[dict[str, list[float]], dict[str, Mapping[str, JsonValue]]]:
+    """Seconds of the rounds, and details of the profile, per category."""
+    timings: dict[str, list[float]] = defaultdict(list)
+    profiles: dict[str, Mapping[str, JsonValue]] = {}
     for row in scored:
-        for name, value in row.outcome.scores.items():
-            if name.endswith("_batch_s"):
-                key = (str(row.sample.category), int(str(row.sample.data["size"])))
-                seconds[key].append(value)
-    return seconds
-
-
-def _throughput(scored: Sequence[ScoredSample]) -> dict[str, JsonValue]:
-    """Items per second by capability and batch size, from the median round."""
-    from statistics import median
-
-    rates: dict[str, dict[str, JsonValue]] = defaultdict(dict)
-    for (capability, size), seconds in _rounds(scored).items():
-        rates[capability][str(size)] = size / median(seconds)
-    return dict(rates)
-
-
-def _shares(scored: Sequence[ScoredSample]) -> dict[str, JsonValue]:
-    """Each component's share of the time inside components, by capability."""
-    shares: dict[str, JsonValue] = {}
-    for row in scored:
-        seconds = row.outcome.details.get("seconds")
-        if isinstance(seconds, Mapping) and seconds:
-            total = sum(float(str(value)) for value in seconds.values())
-            shares[str(row.sample.category)] = {
-                name: float(str(value)) / total if total else 0.0 for name, value in seconds.items()
-            }
-    return shares
-
-
-def _stability(scored: Sequence[ScoredSample]) -> list[str]:
-    """A note per measurement whose rounds scatter too much to be compared."""
-    from statistics import mean, stdev
-
-    notes = []
-    for (capability, size), seconds in _rounds(scored).items():
-        if len(seconds) < 2:
-            continue
-        variation = stdev(seconds) / mean(seconds)
-        if variation > _NOISY_CV:
-            notes.append(
-                f"{capability} at batch size {size}: too noisy to compare, CV {variation:.0%}"
-            )
-    return notes
+        name = str(row.sample.category)
+        if "seconds" in row.outcome.scores:
+            timings[name].append(row.outcome.scores["seconds"])
+        elif "peak_mib" in row.outcome.scores:
+            profiles[name] = row.outcome.details
+    return timings, profiles

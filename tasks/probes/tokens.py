@@ -1,16 +1,17 @@
-"""`probe-tokens`: what an image costs the language model, counted and not asserted.
+"""`probe-tokens`: what an image costs the language model, declared and counted.
 
-For each resolution the adapter gives its account (latent grid, patches, tokens); then a real
-question with a picture of that size is asked, and the vision tokens that the answer reports must
-agree with the account.
+The adapter's account says how many patches the tower attends over and how many tokens enter the
+language model. The probe asks a real question about a picture of each resolution as well, and
+counts the vision tokens that the answer's usage reports: an account that disagrees is wrong.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.adapter import VisionTokens
+from harness.errors import SpecError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -28,118 +29,188 @@ from harness.records import (
 )
 from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
-from tasks.probes.inputs import noise_picture
+from tasks.probes.inputs import PROMPTS, picture
 
 if TYPE_CHECKING:
-    from harness.adapter import ModelAdapter
+    from harness.adapter import ModelAdapter, VisionTokens
 
 __all__ = ["TokensProbe"]
 
+_RESOLUTION = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})\Z")
+
+
+def _cost(name: str, unit: str, description: str) -> MetricSpec:
+    return MetricSpec(
+        name=name,
+        score=name,
+        direction=Direction.LOWER,
+        high=None,
+        unit=unit,
+        description=f"{description} Mean over the resolutions.",
+    )
+
 
 class TokensProbe(Probe):
-    """Vision tokens, compression, prefill work and cache by resolution."""
+    """Accounts for the vision tokens of pictures of several resolutions.
+
+    Options: `resolutions`, a list of `WIDTHxHEIGHT` in pixels.
+    """
 
     metadata = TaskMetadata(
         name="probe-tokens",
-        summary="Vision tokens per image: compression, prefill FLOPs and KV-cache saved.",
+        summary="Vision tokens per image, their compression, and what it saves; counted.",
         version=1,
-        requires=frozenset({Capability.VISION_TOKENS, Capability.ANSWER}),
+        requires=frozenset({Capability.VISION_TOKENS}),
         inputs=(Modality.IMAGE,),
         outputs=(Modality.TEXT,),
-        dataset=DatasetInfo(name="noise", revision="1", split="none", licence="CC0-1.0"),
+        dataset=DatasetInfo(
+            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
+        ),
         metrics=(
             MetricSpec(
                 name="compression",
                 score="compression",
-                low=None,
                 high=None,
                 unit="x",
-                description="Tower patches per language-model token.",
+                description="Patches per vision token that entered the language model, counted.",
             ),
             MetricSpec(
-                name="vision_tokens",
-                score="llm_tokens",
-                direction=Direction.LOWER,
+                name="compression_declared",
+                score="compression_declared",
                 high=None,
-                unit="tokens",
-                description="Tokens that one image adds to the language model's sequence.",
+                unit="x",
+                description="Patches per language-model token by the adapter's account.",
             ),
             MetricSpec(
-                name="patches",
-                score="patches",
-                direction=Direction.NEITHER,
-                high=None,
-                description="Patches that the tower attends over.",
+                name="agreement",
+                score="agreement",
+                description="Resolutions at which the account and the count agree.",
             ),
+            _cost("llm_tokens", "tokens", "Language-model tokens per image."),
+            _cost("patches", "patches", "Patches that the vision tower attends over."),
+            _cost("latent_cells", "cells", "Cells of the latent grid."),
+            _cost("prefill_gflops", "GFLOP", "Prefill of one image's tokens."),
+            _cost("kv_cache_mib", "MiB", "Key/value cache of one image's tokens."),
             MetricSpec(
                 name="prefill_saved",
                 score="prefill_saved",
-                description="Share of the language model's prefill FLOPs that compression saves.",
+                low=None,
+                description="Share of the uncompressed prefill that compression saves.",
             ),
             MetricSpec(
                 name="kv_cache_saved",
                 score="kv_cache_saved",
-                description="Share of the image's key/value cache that compression saves.",
-            ),
-            MetricSpec(
-                name="account_agrees",
-                score="agrees",
-                description="Resolutions at which a real answer used the tokens of the account.",
+                low=None,
+                description="Share of the uncompressed cache that compression saves.",
             ),
         ),
         protocol_id="probe-tokens/v1",
-        citation="CHEERS, arXiv 2603.12793, section 2.1 (4x token compression).",
+        citation="this package, docs/probes.md",
     )
 
-    defaults: ClassVar[Mapping[str, JsonValue]] = {"resolutions": "64,256,512,1024"}
+    defaults: ClassVar[Mapping[str, JsonValue]] = {
+        "resolutions": ["64x64", "256x256", "512x512", "1024x1024", "1024x512"]
+    }
+
+    def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(options)
+        self._sizes = [_size(text) for text in _texts(self.options["resolutions"])]
 
     def samples(self) -> Iterator[Sample]:
-        """One measurement per resolution."""
-        for side in str(self.options["resolutions"]).split(","):
-            yield Sample(id=f"{int(side)}px", data={"side": int(side)})
+        """One sample per resolution."""
+        for width, height in self._sizes:
+            yield Sample(id=f"{width}x{height}", data={"width": width, "height": height})
 
     def measure(self, adapter: ModelAdapter, sample: Sample, context: ProbeContext) -> Outcome:
-        """Take the account, ask a real question, compare."""
-        side = int(str(sample.data["side"]))
-        account = adapter.vision_tokens(side, side)
+        """Ask for the account, and count the tokens of a real answer."""
+        account = adapter.vision_tokens(*(int(str(sample.data[k])) for k in ("width", "height")))
         seed = sample_seed(context.seed, self.metadata.name, sample.id, sample.k)
-        request = AnswerRequest(
-            prompt="what is in the image?",
-            images=(noise_picture(side, seed),),
-            decoding=TextDecoding(max_new_tokens=1),
-            seed=seed,
-        )
-        used = adapter.answer([request])[0].usage.vision_tokens
-        agrees = used == account.llm_tokens
+        counted = _counted(adapter, account, seed)
+        agrees = counted == account.llm_tokens
         return Outcome(
-            verdict=Verdict.OK if agrees else Verdict.WRONG,
-            reason=""
-            if agrees
-            else f"the account says {account.llm_tokens} tokens, the answer used {used}",
-            scores=_scores(account) | {"agrees": float(agrees)},
-            details={"latent_grid": list(account.latent_grid or ()), "used": used},
+            verdict=Verdict.OK if agrees or counted is None else Verdict.WRONG,
+            reason=_reason(account, counted),
+            scores=_scores(account) | _counted_scores(account, counted),
+            details={"counted": counted, "latent_grid": account.latent_grid},
         )
 
     def scorer(self) -> Identity:
-        """The adapter's account against the answer's usage."""
-        return Identity(id="vision-token-account", version="1")
+        """Comparison of the account with the count."""
+        return Identity(id="vision-token-count", version="1")
 
     def prompt_template(self) -> str:
-        """The question of the check."""
-        return "what is in the image?"
+        """The question about the picture whose tokens are counted."""
+        return PROMPTS[Capability.ANSWER]
+
+    def decoding(self) -> Mapping[str, JsonValue]:
+        """One token is enough: the picture has entered by then."""
+        return {"temperature": 0.0, "max_new_tokens": 1}
+
+
+def _texts(value: JsonValue) -> list[str]:
+    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+        raise SpecError(
+            f"probe-tokens: resolutions is {value!r}", "give a list of different WIDTHxHEIGHT"
+        )
+    return [str(item) for item in value]
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = _RESOLUTION.match(text)
+    if match is None:
+        raise SpecError(f"probe-tokens: {text!r} is no resolution", "write for example 512x512")
+    return int(match[1]), int(match[2])
+
+
+def _counted(adapter: ModelAdapter, account: VisionTokens, seed: int) -> int | None:
+    """Vision tokens that a question about one picture sent into the language model."""
+    if Capability.ANSWER not in adapter.card.capabilities:
+        return None
+    request = AnswerRequest(
+        prompt=PROMPTS[Capability.ANSWER],
+        images=(picture(0, account.width, account.height),),
+        decoding=TextDecoding(max_new_tokens=1),
+        seed=seed,
+    )
+    (response,) = adapter.answer([request])
+    return response.usage.vision_tokens
+
+
+def _reason(account: VisionTokens, counted: int | None) -> str:
+    if counted is None:
+        return "not counted: no answer of the model reports its vision tokens"
+    if counted == account.llm_tokens:
+        return ""
+    return (
+        f"the account says {account.llm_tokens} language-model tokens for a picture of "
+        f"{account.width}x{account.height} pixels, but {counted} entered with a real question"
+    )
+
+
+def _counted_scores(account: VisionTokens, counted: int | None) -> dict[str, float]:
+    if counted is None:
+        return {}
+    scores = {"agreement": float(counted == account.llm_tokens)}
+    return scores | ({"compression": account.patches / counted} if counted else {})
 
 
 def _scores(account: VisionTokens) -> dict[str, float]:
-    scores = {
-        "compression": account.compression,
+    """Everything that the account tells; what it leaves open has no score."""
+    grid = account.latent_grid
+    flops, flops_before = account.prefill_flops, account.prefill_flops_uncompressed
+    cache, cache_before = account.kv_cache_bytes, account.kv_cache_bytes_uncompressed
+    told = {
+        "compression_declared": account.compression,
         "llm_tokens": float(account.llm_tokens),
         "patches": float(account.patches),
+        "latent_cells": None if grid is None else float(grid[0] * grid[1]),
+        "prefill_gflops": None if flops is None else flops / 1e9,
+        "kv_cache_mib": None if cache is None else cache / 2**20,
+        "prefill_saved": _saved(flops, flops_before),
+        "kv_cache_saved": _saved(cache, cache_before),
     }
-    pairs = {
-        "prefill_saved": (account.prefill_flops, account.prefill_flops_uncompressed),
-        "kv_cache_saved": (account.kv_cache_bytes, account.kv_cache_bytes_uncompressed),
-    }
-    for name, (with_it, without) in pairs.items():
-        if with_it is not None and without:
-            scores[name] = 1 - with_it / without
-    return scores
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _saved(after: float | None, before: float | None) -> float | None:
+    return None if after is None or not before else 1 - after / before

@@ -1,0 +1,85 @@
+"""One adapter on the test bench: its device, what has been warmed up, and timed calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.adapter import ModelAdapter, perform
+from harness.errors import AdapterError
+from harness.records import Capability, Request, Response
+from tasks.probes.device import PeakMemory, peak_memory, waiter
+
+__all__ = ["Bench", "Profile", "Timed"]
+
+
+class Timed(NamedTuple):
+    """One timed batch."""
+
+    seconds: float
+    """Wall time, end to end."""
+
+    responses: list[Response]
+    """Its responses."""
+
+
+class Profile(NamedTuple):
+    """One watched batch; its time isn't compared, since watching costs time."""
+
+    seconds: float
+    """Wall time, end to end."""
+
+    components: dict[str, float]
+    """Seconds per component of the model; empty where the adapter times none."""
+
+    memory: PeakMemory
+    """Memory."""
+
+
+class Bench:
+    """Times calls of one adapter.
+
+    Args:
+        adapter: The model.
+    """
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        self._adapter = adapter
+        self._device = adapter.fingerprint().device
+        self._wait = waiter(self._device)
+        self._warm: set[tuple[Capability, int]] = set()
+
+    def warm_up(self, requests: Sequence[Request], calls: int) -> None:
+        """Make `calls` calls that nobody times, once per kind and batch size of this process."""
+        key = (requests[0].capability, len(requests))
+        if key in self._warm:
+            return
+        for _ in range(calls):
+            self.time(requests)
+        self._warm.add(key)
+
+    def time(self, requests: Sequence[Request]) -> Timed:
+        """Time one batch from the call to the last response, the device's queue included.
+
+        Raises:
+            AdapterError: Responses are missing or too many.
+        """
+        self._wait()
+        start = time.perf_counter()
+        responses = perform(self._adapter, requests)
+        self._wait()
+        seconds = time.perf_counter() - start
+        if len(responses) != len(requests):
+            raise AdapterError(
+                f"model {self._adapter.card.name!r} gave {len(responses)} responses to "
+                f"{len(requests)} requests",
+                "return one response per request, in their order",
+            )
+        return Timed(seconds, responses)
+
+    def profile(self, requests: Sequence[Request]) -> Profile:
+        """Run one batch while watching components and memory."""
+        with peak_memory(self._device) as memory, self._adapter.time_components() as seconds:
+            timed = self.time(requests)
+        return Profile(timed.seconds, dict(seconds), memory)
