@@ -119,21 +119,21 @@ class BatchMaker:
         draft.seen.append(pools.source_pixels[index])
 
     def _questions(self, mix: Mix, rng: np.random.Generator) -> _Draft:
-        pools, branches = self._pools, self._settings.branches
+        pools, count = self._pools, self._settings.questions_per_image
         draft = _Draft([], [], [], [])
         for index in rng.integers(len(pools.questions), size=mix.questions):
             pairs = self._ask(int(index), rng)
             self._understand(draft, pools.question_pixels[index], pairs)
         for index in rng.integers(len(pools.easy), size=mix.easy_vqa):
             known = pools.easy[index]
-            pairs = [known[i] for i in rng.integers(len(known), size=branches)]
+            pairs = [known[i] for i in rng.integers(len(known), size=count)]
             self._understand(draft, pools.easy_pixels[index], pairs)
         return draft
 
     def _ask(self, index: int, rng: np.random.Generator) -> list[tuple[str, str]]:
         facts = facts_of(self._pools.questions[index])
         pairs = []
-        for number in rng.integers(len(facts), size=self._settings.branches):
+        for number in rng.integers(len(facts), size=self._settings.questions_per_image):
             fact = facts[number]
             if rng.random() < _OPEN_QUESTIONS:
                 pairs.append((fact.question, fact.answer))

@@ -30,6 +30,7 @@ from tasks.shapes.world import (
 __all__ = ["PoolSizes", "Pools", "build_pools", "vae_images"]
 
 _BATCH = 128
+_EASY_SHAPES = frozenset({"circle", "rectangle", "triangle"})
 
 
 class PoolSizes(NamedTuple):
@@ -76,6 +77,10 @@ class Pools(NamedTuple):
     """Decoded pixels of the sources, float16."""
     target_latents: Tensor
     """Latents of the targets, float16."""
+    scenes: dict[str, list[Scene]]
+    """The scenes behind `latents` (generation), `questions` and `words`."""
+    easy_labels: list[tuple[str, str]]
+    """Shape and colour of each easy-VQA image, by the answers to its questions."""
     easy: list[list[tuple[str, str]]]
     """(question, answer) pairs of each easy-VQA image."""
     easy_pixels: Tensor
@@ -128,12 +133,19 @@ def build_pools(settings: Settings, vae: VAE, projector: LatentDecoder, folder: 
     prompts: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, sample in enumerate(made):
         prompts[sample.metadata["tag"]][sample.prompt].append(index)
+    pairs = _easy_vqa_pairs(sizes.easy_vqa)
     return Pools(
+        scenes={
+            "generation": [sample.scene for sample in made],
+            "questions": asked,
+            "words": [sample.scene for sample in words],
+        },
+        easy_labels=[_shape_and_color(known) for known in pairs],
         prompts={skill: dict(rows) for skill, rows in prompts.items()},
         questions=asked,
         words=[sample.answer for sample in words],
         instructions=[sample.instruction for sample in edits],
-        easy=_easy_vqa_pairs(sizes.easy_vqa),
+        easy=pairs,
         **_cached(folder / "pools.pt", compute),
     )
 
@@ -170,3 +182,11 @@ def _easy_vqa_pairs(count: int) -> list[list[tuple[str, str]]]:
         if image < count:
             pairs[image].append((question, answer))
     return pairs
+
+
+def _shape_and_color(pairs: list[tuple[str, str]]) -> tuple[str, str]:
+    """What the answers to an image's questions say about its one shape."""
+    said = {answer for _, answer in pairs}
+    shape = next((answer for answer in sorted(said) if answer in _EASY_SHAPES), "unknown")
+    color = said - _EASY_SHAPES - {"yes", "no"}
+    return shape, next(iter(sorted(color)), "unknown")

@@ -51,19 +51,19 @@ class VAESettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rows of one batch. A row is a prompt or an image with several branches that share it."""
 
-    generation: int = 14
+    generation: int = 12
     """Text-to-image rows."""
     editing: int = 2
     """Editing rows: a source image, an instruction, and the edited image."""
-    questions: int = 6
+    questions: int = 12
     """Rows of an image of the world and multiple-choice or open questions."""
-    words: int = 8
+    words: int = 12
     """Rows of an image with a word; they share one question."""
-    easy_vqa: int = 3
+    easy_vqa: int = 6
     """Rows of an easy-VQA training image and questions of it."""
 
 
-ALIGN_MIX = Mix(generation=0, editing=0, questions=8, words=12, easy_vqa=4)
+ALIGN_MIX = Mix(generation=0, editing=0, questions=16, words=16, easy_vqa=8)
 """Images to language alone: what connects tower and backbone settles before generation."""
 
 
@@ -93,14 +93,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Rendered text-to-image scenes; the other pools are sized after it."""
     vae: VAESettings = VAESettings()
     """Stage 1."""
+    tower_steps: int = 350
+    """Steps in which the tower learns to see, alone."""
+    tower_batch: int = 12
+    """Images of each kind in such a step."""
+    tower_lr: float = 2e-3
+    """Peak learning rate of those steps."""
     stages: tuple[StageSettings, ...] = (
-        StageSettings(name="align", steps=300, lr=1.5e-3, warmup=100, mix=ALIGN_MIX),
-        StageSettings(name="joint", steps=4000, lr=1.5e-3, warmup=50),
-        StageSettings(name="refine", steps=1200, lr=1.5e-3, decay=True),
+        StageSettings(name="align", steps=300, lr=1e-3, warmup=50, mix=ALIGN_MIX),
+        StageSettings(name="joint", steps=4000, lr=1e-3, warmup=50),
+        StageSettings(name="refine", steps=1200, lr=1e-3, decay=True),
     )
     """Stages 2 to 4."""
     branches: int = 4
-    """Noised images, or questions, that share the prefix of a row."""
+    """Noised images that share the prompt of a row."""
+    questions_per_image: int = 2
+    """Questions that share the image of a row."""
     drop_prompt: float = 0.1
     """Share of text-to-image and editing rows whose prompt becomes `<no_mean>`."""
     no_dummy: float = 0.25
@@ -135,6 +143,8 @@ def smoke_settings() -> Settings:
             decoder_steps=2,
         ),
         stages=tuple(StageSettings(name=name, steps=2, lr=1e-3, mix=mix) for name in names),
+        tower_steps=2,
+        tower_batch=2,
         branches=2,
         save_every=1,
     )

@@ -27,13 +27,16 @@ def prepare(folder: Path, settings: Settings, *, bf16: bool) -> Trainer:
         settings: The run.
         bf16: Whether to compute in bfloat16.
     """
+    import torch
+
     from recipes.nano.architecture import nano_config
     from recipes.nano.batches import BatchMaker
     from recipes.nano.decoder_stage import train_decoder
     from recipes.nano.pools import build_pools, vae_images
     from recipes.nano.prompts import RowBuilder
     from recipes.nano.tokenizer import build_tokenizer, special_ids
-    from recipes.nano.training_stage import Trainer, nano_model
+    from recipes.nano.tower_stage import train_tower
+    from recipes.nano.training_stage import Trainer, center_patches, freeze, nano_model
     from recipes.nano.vae_stage import train_vae
 
     tokenizer = build_tokenizer()
@@ -46,6 +49,9 @@ def prepare(folder: Path, settings: Settings, *, bf16: bool) -> Trainer:
     vae.decoder.load_state_dict(finished.decoder.state_dict())
     pools = build_pools(settings, vae, projector, folder)
     model = nano_model(config, vae, projector, settings.seed)
+    center_patches(model, torch.cat([pools.question_pixels[:500], pools.word_pixels[:500]]))
+    train_tower(settings, model, pools, folder)
+    freeze(model)
     builder = RowBuilder(tokenizer, special)
     batches = BatchMaker(pools, builder, settings, config.tokens_per_image)
     return Trainer(settings, model, batches, folder, bf16=bf16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from recipes.nano.journal import Journal
 from recipes.nano.settings import Settings, StageSettings
 from recipes.nano.streams import step_generator
 
-__all__ = ["Trainer", "finished_vae", "learning_rate", "nano_model"]
+__all__ = ["Trainer", "center_patches", "finished_vae", "freeze", "learning_rate", "nano_model"]
 
 _GATE_START = 1.0
 _EMA_RAMP = 10
+_EMBEDDING_STD, _POSITION_STD, _RESIDUAL_SHARE = 0.08, 0.5, 0.4
+_SMALL = re.compile(r"adaLN|gate\.2|position_embedding|hi_projector\.diffusion_head_b|\.head\.")
+_RESIDUAL = re.compile(r"o_proj|down_proj|out_proj|fc2")
 _EMBEDDING = "model.language_model.embed_tokens.weight"
 
 
@@ -50,12 +54,55 @@ def nano_model(config: CheersConfig, vae: VAE, projector: LatentDecoder, seed: i
     gate = core.hi_gate.gate[-1]
     assert isinstance(gate, nn.Linear)  # noqa: S101
     nn.init.constant_(gate.bias, _GATE_START)
-    frozen = (core.vae_model, core.vae_decoder_projector, core.vision_representation.head)
-    for module in frozen:
-        module.requires_grad_(requires_grad=False)
+    _scale_matrices(model)
     for module in (core.vae_model, core.vae_decoder_projector):
         module.to(memory_format=torch.channels_last)
+    freeze(model)
     return model
+
+
+def freeze(model: CheersModel) -> None:
+    """Leave to the training what it trains: not stage 1's networks, not the pooling head."""
+    core = model.model
+    for module in (core.vae_model, core.vae_decoder_projector, core.vision_representation.head):
+        module.requires_grad_(requires_grad=False)
+
+
+@torch.no_grad()
+def _scale_matrices(model: CheersModel) -> None:
+    """Make the spread of fresh weights fit a width of hundreds, not of thousands.
+
+    A matrix keeps the size of its input; those that write to a residual stream write less. What
+    has to begin at zero stays, and the velocity begins small.
+    """
+    std = model.config.text_config.initializer_range
+    for name, weight in model.named_parameters():
+        if name.endswith("embed_tokens.weight"):
+            weight.mul_(_EMBEDDING_STD / std)
+        elif weight.ndim == 2 and weight.requires_grad and not _SMALL.search(name):
+            less = _RESIDUAL_SHARE if _RESIDUAL.search(name) else 1.0
+            weight.mul_(less / (std * weight.shape[1] ** 0.5))
+
+
+@torch.no_grad()
+def center_patches(model: CheersModel, pixels: Tensor) -> None:
+    """Let each channel of the patch embedding begin with mean 0 and spread 1 over images.
+
+    Most of an image is background. Uncentred, all patches are nearly one vector, and the tower
+    tells images apart late or never.
+
+    Args:
+        model: The model; its patch and position embeddings change.
+        pixels: What the tower sees of training images (N, 3, S, S).
+    """
+    embeddings = model.model.vision_representation.embeddings
+    convolution = embeddings.patch_embedding
+    assert convolution.bias is not None  # noqa: S101
+    spread, mean = torch.std_mean(convolution(pixels.float()), (0, 2, 3))
+    convolution.weight.div_(spread.view(-1, 1, 1, 1))
+    convolution.bias.copy_((convolution.bias - mean) / spread)
+    position = embeddings.position_embedding.weight
+    position.mul_(_POSITION_STD / position.std())
 
 
 class Trainer:
