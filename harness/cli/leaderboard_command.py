@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from harness.leaderboard import Format
 
 __all__ = ["command"]
 
@@ -24,7 +28,7 @@ __all__ = ["command"]
 @click.option("--all-metrics", is_flag=True, help="Every metric, not only the primary ones.")
 @click.option("--output", type=click.Path(path_type=Path), help="File; standard output otherwise.")
 def command(
-    folders: tuple[Path, ...], format_: str, output: Path | None, *, all_metrics: bool
+    folders: tuple[Path, ...], format_: Format, output: Path | None, *, all_metrics: bool
 ) -> None:
     """Compare runs: models by tasks, with intervals, verdict counts and protocols."""
     from harness.files import write_text

@@ -69,7 +69,8 @@ def _ink(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """How far each pixel is from the background, 1 for full ink: (64, 64)."""
     distance = np.linalg.norm(image.astype(np.float64) - np.array(BACKGROUND), axis=2)
     full = float(np.quantile(distance, 0.97))
-    return np.clip(distance / max(full, 1.0), 0.0, 1.0)
+    ink: NDArray[np.float64] = np.clip(distance / max(full, 1.0), 0.0, 1.0)
+    return ink
 
 
 def _cells(ink: NDArray[np.float64], dx: int, dy: int) -> NDArray[np.float64]:

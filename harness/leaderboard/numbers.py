@@ -1,0 +1,76 @@
+"""Numbers as people read them: percent for fractions, an interval beside, never a bare zero."""
+
+from __future__ import annotations
+
+from harness.leaderboard.table import Cell, Column
+from harness.records import Direction, MetricSpec, TaskStatus
+
+__all__ = ["arrow", "cell_text", "heading", "interval_text", "value_text", "verdict_text"]
+
+_ARROWS = {Direction.HIGHER: "↑", Direction.LOWER: "↓", Direction.NEITHER: ""}
+
+
+def heading(column: Column) -> str:
+    """Task, metric if it isn't the primary one, arrow, and what sets the protocol apart."""
+    name = column.task if column.primary else f"{column.task} {column.metric.name}"
+    qualifier = f" [{column.qualifier}]" if column.qualifier else ""
+    return f"{name}{qualifier} {arrow(column)}".rstrip()
+
+
+def arrow(column: Column) -> str:
+    """Which way is better."""
+    return _ARROWS[column.metric.direction]
+
+
+def cell_text(cell: Cell, column: Column) -> str:
+    """A cell in one line: value with interval, and whatever keeps it from being the whole truth."""
+    if cell.status is None:
+        return "-"
+    if cell.status is TaskStatus.NOT_APPLICABLE:
+        return "n/a"
+    value = value_text(cell, column)
+    parts = [f"{value} {interval_text(cell, column)}".rstrip()]
+    if cell.status is TaskStatus.INCOMPLETE:
+        parts.append(_incomplete(cell, column))
+    return ", ".join(part for part in parts if part)
+
+
+def value_text(cell: Cell, column: Column) -> str:
+    """The point estimate, or `?` where nothing is known."""
+    if cell.value is None or cell.value.value is None:
+        return "?"
+    return _number(cell.value.value, column.metric)
+
+
+def interval_text(cell: Cell, column: Column) -> str:
+    """The 95% interval in brackets; empty where there is none."""
+    value = cell.value
+    if value is None or value.low is None or value.high is None:
+        return ""
+    low, high = (_number(end, column.metric, unit=False) for end in (value.low, value.high))
+    return f"[{low}, {high}]"
+
+
+def verdict_text(cell: Cell) -> str:
+    """Counts of verdicts as `38 ok, 2 unparsed`."""
+    return ", ".join(f"{count} {name}" for name, count in cell.verdicts.items())
+
+
+def _incomplete(cell: Cell, column: Column) -> str:
+    known = sum(cell.verdicts.get(name, 0) for name in ("ok", "wrong", "unparsed"))
+    text = f"incomplete ({known}/{cell.total})" if cell.total else "not run yet"
+    value = cell.value
+    if value is None or value.bound_low is None or value.bound_high is None:
+        return text
+    low, high = (
+        _number(end, column.metric, unit=False) for end in (value.bound_low, value.bound_high)
+    )
+    return f"{text}, bounds {low} to {high}"
+
+
+def _number(number: float, metric: MetricSpec, *, unit: bool = True) -> str:
+    """Fractions as percent with one decimal, everything else with three significant digits."""
+    if (metric.low, metric.high, metric.unit) == (0.0, 1.0, ""):
+        return f"{100 * number:.1f}"
+    digits = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    return f"{digits} {metric.unit}".rstrip() if unit else digits

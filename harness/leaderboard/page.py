@@ -1,0 +1,83 @@
+"""The table as one self-contained HTML page: no request leaves it, everything is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from harness.leaderboard.numbers import (
+    arrow,
+    interval_text,
+    value_text,
+    verdict_text,
+)
+from harness.leaderboard.table import Cell, Column, Table
+from harness.records import TaskStatus
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["to_html"]
+
+
+def to_html(table: Table) -> str:
+    """The page; its policy allows its own style and script by hash and nothing else."""
+    style, script = _part("page.css"), _part("page.js")
+    return _template().render(
+        table=table,
+        style=style,
+        script=script,
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+        view=_view,
+        arrow=arrow,
+    )
+
+
+def _view(cell: Cell, column: Column) -> dict[str, Any]:
+    """What the template shows of a cell."""
+    absent, lacking = cell.status is None, cell.status is TaskStatus.NOT_APPLICABLE
+    known = cell.value is not None and cell.value.value is not None
+    return {
+        "text": "-" if absent else "n/a" if lacking else value_text(cell, column),
+        "sort": cell.value.value if known and cell.value else "",
+        "interval": interval_text(cell, column),
+        "incomplete": cell.status is TaskStatus.INCOMPLETE,
+        "known": sum(cell.verdicts.get(name, 0) for name in ("ok", "wrong", "unparsed")),
+        "verdicts": verdict_text(cell),
+        "bar": _bar(cell, column),
+    }
+
+
+def _bar(cell: Cell, column: Column) -> dict[str, float] | None:
+    """Value and interval in percent of the column's range, for fractions only."""
+    value, metric = cell.value, column.metric
+    if value is None or value.value is None or (metric.low, metric.high) != (0.0, 1.0):
+        return None
+    low = value.value if value.low is None else value.low
+    high = value.value if value.high is None else value.high
+    return {"value": 100 * value.value, "low": 100 * low, "width": 100 * (high - low)}
+
+
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("harness.leaderboard", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _part(name: str) -> str:
+    from importlib.resources import files
+
+    return (files("harness.leaderboard") / "page" / name).read_text(encoding="utf-8")
+
+
+def _csp_hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
