@@ -1,0 +1,49 @@
+"""shapes-edit: the change must happen and the rest must stay."""
+
+from PIL import Image
+
+from harness.records import Response, Sample
+from tasks.shapes.dataset import DATA_SEED, SPLIT, picture
+from tasks.shapes.edit import ShapesEdit
+from tasks.shapes.world import Scene, edit_sample
+from tests.tasks.answers import outcome_of, result_of, values_of
+
+TASK = ShapesEdit({"edits": 40})
+
+
+def _drawn(sample: Sample):
+    return edit_sample(DATA_SEED, SPLIT, int(sample.id))
+
+
+def test_the_target_scene_succeeds():
+    values = values_of(result_of(TASK, lambda s: Response(image=picture(_drawn(s).target))))
+    assert values["success"] >= 0.97
+
+
+def test_doing_nothing_keeps_the_rest_but_changes_nothing():
+    values = values_of(result_of(TASK, lambda s: Response(image=picture(_drawn(s).source))))
+    assert values["changed"] <= 0.03
+    assert values["success"] <= 0.03
+    assert values["kept"] >= 0.97
+
+
+def test_dropping_the_other_object_is_seen():
+    def only_the_changed(sample: Sample) -> Response:
+        drawn = _drawn(sample)
+        return Response(image=picture(Scene(objects=(drawn.target.objects[drawn.changed],))))
+
+    pairs = [s for s in TASK.samples() if len(_drawn(s).target.objects) == 2]
+    outcomes = [TASK.score(s, only_the_changed(s)) for s in pairs]
+    assert outcomes
+    assert sum(o.scores["changed"] for o in outcomes) >= 0.95 * len(outcomes)
+    assert sum(o.scores["kept"] for o in outcomes) == 0
+    assert all("something else changed" in o.reason for o in outcomes)
+
+
+def test_the_source_picture_is_what_the_model_sees():
+    sample = next(iter(TASK.samples()))
+    assert TASK.request(sample, 0).image.tobytes() == picture(_drawn(sample).source).tobytes()
+
+
+def test_any_image_gets_a_verdict(odd_image: Image.Image):
+    assert set(outcome_of(TASK, Response(image=odd_image)).scores) == {"success", "changed", "kept"}

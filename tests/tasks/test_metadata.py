@@ -1,0 +1,93 @@
+"""Every registered task says who it is, lightly and completely."""
+
+import subprocess
+import sys
+from itertools import islice
+
+import msgspec
+import pytest
+
+from harness.records import Direction, Sample
+from harness.registry import suites, tasks
+from harness.task import Probe, Task
+from tasks.shapes.dataset import _SHA256, compute_sha256
+
+NAMES = tasks().names()
+
+
+@pytest.fixture(params=NAMES)
+def task(request: pytest.FixtureRequest) -> Task:
+    return tasks().get(request.param)()
+
+
+def test_the_embedded_suite_is_registered():
+    assert {
+        "easy-vqa",
+        "probe-latency",
+        "probe-tokens",
+        "reconstruction",
+        "shapes-edit",
+        "shapes-geneval",
+        "shapes-mmbench",
+        "shapes-ocr",
+    } <= set(NAMES)
+
+
+def test_metadata_is_complete(task: Task):
+    data = task.metadata
+    assert data.name in NAMES
+    assert data.summary.endswith(".")
+    assert data.citation
+    assert data.dataset.licence
+    assert len({metric.name for metric in data.metrics}) == len(data.metrics)
+    for metric in data.metrics:
+        assert metric.direction in Direction
+        assert metric.low is None or metric.high is None or metric.low < metric.high
+
+
+def test_samples_are_json_unique_and_repeatable(task: Task):
+    first = list(islice(task.samples(), 60))
+    assert len({sample.key for sample in first}) == len(first)
+    assert list(islice(task.samples(), 60)) == first
+    for sample in first:
+        assert msgspec.json.decode(msgspec.json.encode(sample), type=Sample) == sample
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if not issubclass(tasks().get(n), Probe)])
+def test_requests_carry_the_seed_and_need_declared_capabilities(name: str):
+    task = tasks().get(name)()
+    for sample in islice(task.samples(), 8):
+        request = task.request(sample, 77)
+        assert request.seed == 77
+        assert request.capability in task.metadata.requires
+
+
+def test_protocol_tells_options_and_limits_apart(task: Task):
+    plain = task.protocol(0)
+    assert plain.hash == task.protocol(0).hash
+    assert len({plain.hash, task.protocol(1).hash, task.protocol(0, 5).hash}) == 3
+
+
+@pytest.mark.parametrize("kind", list(_SHA256))
+def test_the_world_is_what_its_hash_says(kind: str):
+    assert compute_sha256(kind) == _SHA256[kind]
+
+
+def test_describing_all_tasks_loads_nothing_heavy():
+    code = (
+        "from harness.registry import tasks, suites; import sys\n"
+        "[tasks().get(n).metadata for n in tasks()]; [suites().get(n) for n in suites()]\n"
+        "print([m for m in ('torch', 'numpy', 'PIL', 'scipy', 'easy_vqa') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", suites().names())
+def test_suites_name_existing_tasks_with_valid_options(name: str):
+    suite = suites().get(name)
+    assert suite.name == name
+    for entry in suite.entries:
+        tasks().get(entry.task)(entry.options)
