@@ -93,14 +93,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Rendered text-to-image scenes; the other pools are sized after it."""
     vae: VAESettings = VAESettings()
     """Stage 1."""
-    tower_steps: int = 350
+    tower_steps: int = 1000
     """Steps in which the tower learns to see, alone."""
     tower_batch: int = 12
     """Images of each kind in such a step."""
-    tower_lr: float = 2e-3
+    tower_lr: float = 1.5e-3
     """Peak learning rate of those steps."""
     stages: tuple[StageSettings, ...] = (
-        StageSettings(name="align", steps=300, lr=1e-3, warmup=50, mix=ALIGN_MIX),
+        StageSettings(name="align", steps=200, lr=1e-3, warmup=50, mix=ALIGN_MIX),
         StageSettings(name="joint", steps=4000, lr=1e-3, warmup=50),
         StageSettings(name="refine", steps=1200, lr=1e-3, decay=True),
     )

@@ -29,6 +29,7 @@ __all__ = ["patch_labels", "train_tower"]
 _CLASSES = ("", *SHAPES, *WORD_LETTERS)
 _COLORS = ("", *COLORS)
 _LETTER_HALF_HEIGHT = 9.0
+_WARMUP = 30
 
 
 class _Draw(NamedTuple):
@@ -121,7 +122,7 @@ class _TowerTrainer:
         """One step; what the log says about it."""
         settings = self.settings
         for group in self.optimiser.param_groups:
-            group["lr"] = cosine(step, settings.tower_steps, settings.tower_lr, 20)
+            group["lr"] = cosine(step, settings.tower_steps, settings.tower_lr, _WARMUP)
         draw = self._draw(step_generator(settings.seed, "tower", step))
         with torch.autocast("cpu", torch.bfloat16):
             hidden = self.tower(draw.pixels).hidden
