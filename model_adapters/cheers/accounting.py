@@ -1,33 +1,60 @@
-"""Vision tokens of an image, and what they cost the language model."""
+"""Vision tokens of an image, counted on a real look, and what they cost the language model."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
 
 from harness.adapter import VisionTokens
 from model_adapters.cheers.model import CheersModel
 
-__all__ = ["account", "kv_cache_bytes", "prefill_flops"]
+__all__ = ["Look", "account", "kv_cache_bytes", "look", "prefill_flops"]
 
 
-def account(model: CheersModel, width: int, height: int) -> VisionTokens:
+class Look(NamedTuple):
+    """What came out of each stage when the model looked at one image."""
+
+    latent_grid: tuple[int, int]
+    """Rows and columns of the VAE's latent."""
+
+    patches: int
+    """Patches that the tower attended over."""
+
+    tokens: int
+    """Tokens for the language model."""
+
+
+@torch.no_grad()
+def look(model: CheersModel) -> Look:
+    """Look at one black image and count: shapes of real tensors, not of the configuration."""
+    side = model.config.image_size
+    pixels = torch.zeros(1, 3, side, side, device=model.device, dtype=model.dtype)
+    latents = model.model.vae_model.encode(pixels)
+    seen = model.see_latents(latents)
+    rows, columns = latents.shape[2:]
+    return Look((rows, columns), seen.patches.shape[1], seen.tokens.shape[1])
+
+
+def account(model: CheersModel, seen: Look, width: int, height: int) -> VisionTokens:
     """Account of one image.
 
     Args:
         model: The model.
+        seen: What it makes of any image; see `look`.
         width: Pixels of the picture; it is brought to the model's size whatever it is.
         height: Pixels of the picture.
     """
-    config = model.config
-    patches, tokens = config.vision_representation_config.grid**2, config.tokens_per_image
     return VisionTokens(
         width=width,
         height=height,
-        latent_grid=(config.latent_grid, config.latent_grid),
-        patches=patches,
-        llm_tokens=tokens,
-        prefill_flops=prefill_flops(model, tokens),
-        kv_cache_bytes=kv_cache_bytes(model, tokens),
-        prefill_flops_uncompressed=prefill_flops(model, patches),
-        kv_cache_bytes_uncompressed=kv_cache_bytes(model, patches),
+        latent_grid=seen.latent_grid,
+        patches=seen.patches,
+        llm_tokens=seen.tokens,
+        prefill_flops=prefill_flops(model, seen.tokens),
+        kv_cache_bytes=kv_cache_bytes(model, seen.tokens),
+        prefill_flops_uncompressed=prefill_flops(model, seen.patches),
+        kv_cache_bytes_uncompressed=kv_cache_bytes(model, seen.patches),
     )
 
 
@@ -35,7 +62,7 @@ def prefill_flops(model: CheersModel, tokens: int) -> float:
     """Floating-point operations of the backbone over `tokens` tokens that see each other fully.
 
     Two per weight and token in the linear layers, and 4 n^2 d per layer for scores and values of
-    the attention; norms and activations are left out.
+    the attention; norms, biases and activations are left out.
     """
     text = model.config.text_config
     layers = model.model.language_model.layers

@@ -6,7 +6,7 @@ Importing this module imports no torch: `cheers-bench list` reads the cards only
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from harness.records import (
     LogLikelihoodRequest,
     ModelCard,
     ReconstructRequest,
+    Request,
     Response,
     TextDecoding,
     Timing,
@@ -36,21 +37,22 @@ from model_adapters.cheers.arguments import (
     choose_dtype,
     generation_defaults,
 )
+from model_adapters.cheers.memory import guards_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from model_adapters.cheers import Checkpoint, ImageResult, ImageSettings, Prompt, TextResult
+    from model_adapters.cheers.accounting import Look
 
-__all__ = ["CheersAdapter", "CheersNano", "CheersNanoNoHFI", "CheersNanoUntrained"]
+__all__ = ["ALL_CAPABILITIES", "CheersAdapter"]
 
 CODE_VERSION = "1"
 """Raised when the same weights and requests would give other responses."""
 
-NANO_FOLDER = Path(__file__).parent / "nano"
-"""The embedded checkpoint."""
+ALL_CAPABILITIES = frozenset(Capability)
+"""CHEERS can do everything that the harness asks for."""
 
-_ALL = frozenset(Capability)
 _FINISH = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
@@ -84,7 +86,7 @@ class CheersAdapter(ModelAdapter):
     card = ModelCard(
         name="cheers",
         summary="A CHEERS checkpoint of the official layout, by folder or hub id.",
-        capabilities=_ALL,
+        capabilities=ALL_CAPABILITIES,
         licence="see the checkpoint",
         source="https://huggingface.co/ai9stars/Cheers (arXiv 2603.12793)",
     )
@@ -113,6 +115,7 @@ class CheersAdapter(ModelAdapter):
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
         self._defaults = generation_defaults(self._folder, given)
         self._weights_sha256: str | None = None
+        self._look: Look | None = None
 
     def _locate(self, path: str, revision: str | None) -> Path:
         from model_adapters.cheers.loading import resolve
@@ -163,36 +166,49 @@ class CheersAdapter(ModelAdapter):
         """More answers than images fit into memory."""
         return 16 if capability in (Capability.ANSWER, Capability.LOGLIKELIHOOD) else 8
 
+    def batch_key(self, request: Request) -> Hashable:
+        """Prompts with equally many images pad little; sizes don't matter, all become one size."""
+        if isinstance(request, AnswerRequest | LogLikelihoodRequest):
+            return len(request.images)
+        return None
+
+    @guards_memory
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding."""
         from model_adapters.cheers.answering import answer_batch
 
+        watch, decoding = _Watch(requests), requests[0].decoding
         prompts = [self._answer_prompt(request) for request in requests]
         seeds = [stream_seed(request.seed, "sampling") for request in requests]
-        decoding, start = requests[0].decoding, time.perf_counter()
-        results, ttft = answer_batch(
+        watch.prepared()
+        answers = answer_batch(
             self._checkpoint.model, prompts, decoding, seeds, self._switches.ablations()
         )
-        timing = Timing(ttft_s=ttft, total_s=time.perf_counter() - start, batch_size=len(requests))
+        timing = watch.timing(answers.ttft)
         return [
-            self._text_response(prompt, result, decoding, timing)
-            for prompt, result in zip(prompts, results, strict=True)
+            self._text_response(prompt, result, entered, decoding, timing)
+            for prompt, result, entered in zip(
+                prompts, answers.results, answers.vision_tokens, strict=True
+            )
         ]
 
+    @guards_memory
     def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
         """Draw a batch; requests share one decoding."""
         return self._draw(requests, [() for _ in requests])
 
+    @guards_memory
     def edit_image(self, requests: Sequence[EditImageRequest]) -> list[Response]:
         """Edit a batch; requests share one decoding."""
         return self._draw(requests, [(request.image,) for request in requests])
 
+    @guards_memory
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation of a batch in one pass."""
         from model_adapters.cheers import loglikelihood
 
+        watch, encode = _Watch(requests), self._checkpoint.processor.tokenizer.encode
         prompts = [self._answer_prompt(request) for request in requests]
-        encode = self._checkpoint.processor.tokenizer.encode
         pairs = [
             (prompt, encode(text))
             for prompt, request in zip(prompts, requests, strict=True)
@@ -206,14 +222,17 @@ class CheersAdapter(ModelAdapter):
                 self._switches.ablations(),
             )
         )
+        timing = watch.timing()
         return [
             Response(
                 loglikelihoods=tuple(next(scores).total for _ in request.continuations),
                 usage=self._usage(prompt),
+                timing=timing,
             )
             for prompt, request in zip(prompts, requests, strict=True)
         ]
 
+    @guards_memory
     def reconstruct(self, requests: Sequence[ReconstructRequest]) -> list[Response]:
         """Encode and decode with the VAE, at the model's image size."""
         from model_adapters.cheers import reconstruct, to_image
@@ -226,9 +245,11 @@ class CheersAdapter(ModelAdapter):
 
     def vision_tokens(self, width: int, height: int) -> VisionTokens:
         """Account of one image; every image is brought to the model's size first."""
-        from model_adapters.cheers.accounting import account
+        from model_adapters.cheers.accounting import account, look
 
-        return account(self._checkpoint.model, width, height)
+        if self._look is None:
+            self._look = look(self._checkpoint.model)
+        return account(self._checkpoint.model, self._look, width, height)
 
     @contextmanager
     def time_components(self) -> Iterator[Mapping[str, float]]:
@@ -247,8 +268,9 @@ class CheersAdapter(ModelAdapter):
         )
 
     def _draw(self, requests: Sequence[Any], sources: Sequence[Sequence[Image]]) -> list[Response]:
-        from model_adapters.cheers import edit_image, generate_image, image_noise
+        from model_adapters.cheers.drawing import draw_batch
 
+        watch, settings = _Watch(requests), self._settings(requests[0].decoding)
         prompts = [
             self._checkpoint.processor.image_prompt(
                 request.prompt,
@@ -258,15 +280,15 @@ class CheersAdapter(ModelAdapter):
             )
             for request, images in zip(requests, sources, strict=True)
         ]
-        model, settings = self._checkpoint.model, self._settings(requests[0].decoding)
-        noise = [image_noise(model.config, stream_seed(r.seed, "noise")) for r in requests]
-        act, start = (edit_image if sources[0] else generate_image), time.perf_counter()
-        results = act(model, prompts, noise, settings)
-        timing = Timing(total_s=time.perf_counter() - start, batch_size=len(requests))
-        nfe = len(settings.times(editing=bool(sources[0]))) * (2 if settings.guided else 1)
+        seeds = [stream_seed(request.seed, "noise") for request in requests]
+        watch.prepared()
+        drawn = draw_batch(
+            self._checkpoint.model, prompts, seeds, settings, editing=bool(sources[0])
+        )
+        timing = watch.timing(drawn.first_step)
         return [
-            self._image_response(prompt, result, nfe, timing)
-            for prompt, result in zip(prompts, results, strict=True)
+            self._image_response(prompt, result, drawn.nfe, timing)
+            for prompt, result in zip(prompts, drawn.results, strict=True)
         ]
 
     def _settings(self, decoding: ImageDecoding) -> ImageSettings:
@@ -290,20 +312,22 @@ class CheersAdapter(ModelAdapter):
 
     def _usage(self, prompt: Prompt, **counts: int) -> Usage:
         per_image = self._checkpoint.model.config.tokens_per_image
-        return Usage(
-            prompt_tokens=sum(token >= 0 for token in prompt.ids),
-            vision_tokens=len(prompt.images) * per_image,
-            **counts,
-        )
+        given = {"vision_tokens": len(prompt.images) * per_image, **counts}
+        return Usage(prompt_tokens=sum(token >= 0 for token in prompt.ids), **given)
 
     def _text_response(
-        self, prompt: Prompt, result: TextResult, decoding: TextDecoding, timing: Timing
+        self,
+        prompt: Prompt,
+        result: TextResult,
+        entered: int,
+        decoding: TextDecoding,
+        timing: Timing,
     ) -> Response:
         text, stopped = _cut(self._checkpoint.processor.decode(result.ids), decoding.stop)
         return Response(
             text=text,
             finish_reason=FinishReason.STOP if stopped else _FINISH[result.finish_reason],
-            usage=self._usage(prompt, completion_tokens=len(result.ids)),
+            usage=self._usage(prompt, completion_tokens=len(result.ids), vision_tokens=entered),
             timing=timing,
         )
 
@@ -317,89 +341,29 @@ class CheersAdapter(ModelAdapter):
         )
 
 
-class CheersNano(CheersAdapter):
-    """The embedded checkpoint, trained by `recipes/nano`; arguments as `CheersAdapter`'s."""
+class _Watch:
+    """Times a batch from the call on, the preparation of its prompts included."""
 
-    card = ModelCard(
-        name="cheers-nano",
-        summary="CHEERS with 6 M parameters at 64x64, trained on shapes, words and easy-VQA.",
-        capabilities=_ALL,
-        licence="Apache-2.0",
-        source="recipes/nano of this project",
-    )
+    def __init__(self, requests: Sequence[Any]) -> None:
+        self._size = len(requests)
+        self._start = time.perf_counter()
+        self._preparation = 0.0
 
-    def __init__(
-        self,
-        *,
-        dtype: str = "float32",
-        device: str = "auto",
-        hfi: bool = True,
-        vae_reconstruction: bool = True,
-        prompt_form: str = "dummy",
-        steps: int | None = None,
-        cfg_scale: float | None = None,
-        alpha: float | None = None,
-    ) -> None:
-        super().__init__(
-            str(NANO_FOLDER),
-            dtype=dtype,
-            device=device,
-            hfi=hfi,
-            vae_reconstruction=vae_reconstruction,
-            prompt_form=prompt_form,
-            steps=steps,
-            cfg_scale=cfg_scale,
-            alpha=alpha,
+    def prepared(self) -> None:
+        """Note that the prompts are ready for the model."""
+        self._preparation = time.perf_counter() - self._start
+
+    def timing(self, first: float | None = None) -> Timing:
+        """The timing, now that all is done.
+
+        Args:
+            first: Seconds from `prepared` to the first token or step.
+        """
+        return Timing(
+            ttft_s=None if first is None else self._preparation + first,
+            total_s=time.perf_counter() - self._start,
+            batch_size=self._size,
         )
-
-    def preferred_batch_size(self, capability: Capability) -> int:
-        """Small enough for big batches."""
-        return 2 * super().preferred_batch_size(capability)
-
-
-class CheersNanoNoHFI(CheersNano):
-    """Control: the same weights with high-frequency injection switched off."""
-
-    card = ModelCard(
-        name="cheers-nano-no-hfi",
-        summary="Control: cheers-nano with high-frequency injection off.",
-        capabilities=_ALL,
-        licence="Apache-2.0",
-        source="recipes/nano of this project",
-        control=True,
-    )
-
-    def __init__(self, *, dtype: str = "float32", device: str = "auto") -> None:
-        super().__init__(dtype=dtype, device=device, hfi=False)
-
-
-class CheersNanoUntrained(CheersNano):
-    """Control: the architecture and tokenizer of cheers-nano with seeded random weights.
-
-    Args:
-        weights_seed: Seed of the weights.
-        device: As `CheersAdapter`'s.
-    """
-
-    card = ModelCard(
-        name="cheers-nano-untrained",
-        summary="Control: the architecture of cheers-nano with random weights.",
-        capabilities=_ALL,
-        licence="Apache-2.0",
-        source="recipes/nano of this project",
-        control=True,
-    )
-
-    def __init__(self, *, weights_seed: int = 0, device: str = "auto") -> None:
-        self._weights_seed = weights_seed
-        super().__init__(device=device)
-
-    def _load(self) -> Checkpoint:
-        from model_adapters.cheers import Checkpoint, fresh_model
-
-        processor = super()._load().processor
-        model = fresh_model(processor.config, self._weights_seed).eval().to(self._device)
-        return Checkpoint(model, processor)
 
 
 def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:

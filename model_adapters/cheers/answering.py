@@ -1,20 +1,36 @@
-"""Answering a batch with its time to first token."""
+"""Answering a batch, with its time to first token and the vision tokens that really entered."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
 from harness.records import TextDecoding
-from model_adapters.cheers.decoding import TextResult, decode_text, generate_text
+from model_adapters.cheers.beam import beam_search
+from model_adapters.cheers.decoding import TextResult, decode_text
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding
-from model_adapters.cheers.session import Ablations, open_session
+from model_adapters.cheers.session import Ablations, Session, open_session
 
-__all__ = ["answer_batch"]
+__all__ = ["Answers", "answer_batch"]
+
+
+class Answers(NamedTuple):
+    """What came of a batch."""
+
+    results: list[TextResult]
+    """One per sample."""
+
+    vision_tokens: list[int]
+    """Positions of each sample's cache that the prompt's text doesn't account for."""
+
+    ttft: float | None
+    """Seconds until every sample's first token could be chosen; `None` with beams, whose tokens
+    all come at the end."""
 
 
 def answer_batch(
@@ -23,8 +39,8 @@ def answer_batch(
     decoding: TextDecoding,
     seeds: Sequence[int],
     ablations: Ablations,
-) -> tuple[list[TextResult], float | None]:
-    """Decode answers; beams give no time to first token, since all tokens come at the end.
+) -> Answers:
+    """Decode answers.
 
     Args:
         model: The model.
@@ -33,8 +49,8 @@ def answer_batch(
         seeds: Sampling seed per sample.
         ablations: Switches.
 
-    Returns:
-        One result per sample, and seconds until every sample's first token could be chosen.
+    Raises:
+        ContextLengthError: A prompt alone doesn't fit the context.
     """
     settings = Decoding(
         max_new_tokens=decoding.max_new_tokens,
@@ -42,11 +58,33 @@ def answer_batch(
         top_p=decoding.top_p,
         num_beams=decoding.num_beams,
     )
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    if decoding.num_beams > 1:
-        return generate_text(model, prompts, settings, generators, ablations), None
+    if settings.num_beams > 1:
+        return _searched(model, prompts, settings, ablations)
     start = time.perf_counter()
     session = open_session(model, prompts, ablations=ablations)
     session.logits().argmax().item()  # waits for the device: the first token can be chosen now
     ttft = time.perf_counter() - start
-    return decode_text(session, [settings] * len(prompts), generators), ttft
+    entered = _vision_tokens(session, prompts)
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return Answers(decode_text(session, [settings] * len(prompts), generators), entered, ttft)
+
+
+def _searched(
+    model: CheersModel, prompts: Sequence[Prompt], settings: Decoding, ablations: Ablations
+) -> Answers:
+    """Search beams sample by sample."""
+    answers = Answers([], [], None)
+    for prompt in prompts:
+        session = open_session(model, [prompt], ablations=ablations)
+        answers.vision_tokens.extend(_vision_tokens(session, [prompt]))
+        ids, reason = beam_search(session, settings)
+        answers.results.append(TextResult(ids=ids, finish_reason=reason))
+    return answers
+
+
+def _vision_tokens(session: Session, prompts: Sequence[Prompt]) -> list[int]:
+    lengths = session.cache.lengths
+    return [
+        length - sum(token >= 0 for token in prompt.ids)
+        for length, prompt in zip(lengths, prompts, strict=True)
+    ]

@@ -158,8 +158,11 @@ def read_prompts(
     images = [image for prompt in prompts for image in prompt.images]
     if not images:
         return layout, None
-    tokens = see_images(model, torch.stack(images), ablations)
-    return layout, tokens.repeat(copies, 1, 1)
+    # One picture in several prompts, as where answers to one question are compared, is seen once.
+    distinct = {id(image): image for image in images}
+    place = {key: index for index, key in enumerate(distinct)}
+    tokens = see_images(model, torch.stack(list(distinct.values())), ablations)
+    return layout, tokens[[place[id(image)] for image in images] * copies]
 
 
 def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:
