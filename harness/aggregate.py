@@ -169,7 +169,8 @@ def _by_cluster(column: _Column, aggregation: Aggregation) -> _Column:
     reduce = np.minimum if aggregation is Aggregation.ALL_IN_CLUSTER else np.maximum
     names, first, cluster = np.unique(column.clusters, return_index=True, return_inverse=True)
     values = np.full(len(names), np.inf if reduce is np.minimum else -np.inf)
-    reduce.at(values, cluster, column.values)  # minimum and maximum hand on NaN
+    with np.errstate(invalid="ignore"):  # minimum and maximum hand on NaN, as they should
+        reduce.at(values, cluster, column.values)
     return _Column(values, names, column.strata[first])
 
 

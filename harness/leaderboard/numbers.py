@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from harness.leaderboard.table import Cell, Column
 from harness.records import Direction, MetricSpec, TaskStatus
 
@@ -36,19 +38,20 @@ def cell_text(cell: Cell, column: Column) -> str:
 
 
 def value_text(cell: Cell, column: Column) -> str:
-    """The point estimate, or `?` where nothing is known."""
+    """The point estimate with its unit, or `?` where nothing is known."""
     if cell.value is None or cell.value.value is None:
         return "?"
-    return _number(cell.value.value, column.metric)
+    scale = _scale(cell, column.metric)
+    return f"{scale.text(cell.value.value)} {scale.unit}".rstrip()
 
 
 def interval_text(cell: Cell, column: Column) -> str:
-    """The 95% interval in brackets; empty where there is none."""
+    """The 95% interval in brackets, in the value's unit; empty where there is none."""
     value = cell.value
     if value is None or value.low is None or value.high is None:
         return ""
-    low, high = (_number(end, column.metric, unit=False) for end in (value.low, value.high))
-    return f"[{low}, {high}]"
+    scale = _scale(cell, column.metric)
+    return f"[{scale.text(value.low)}, {scale.text(value.high)}]"
 
 
 def verdict_text(cell: Cell) -> str:
@@ -59,18 +62,31 @@ def verdict_text(cell: Cell) -> str:
 def _incomplete(cell: Cell, column: Column) -> str:
     known = sum(cell.verdicts.get(name, 0) for name in ("ok", "wrong", "unparsed"))
     text = f"incomplete ({known}/{cell.total})" if cell.total else "not run yet"
-    value = cell.value
+    value, scale = cell.value, _scale(cell, column.metric)
     if value is None or value.bound_low is None or value.bound_high is None:
         return text
-    low, high = (
-        _number(end, column.metric, unit=False) for end in (value.bound_low, value.bound_high)
-    )
-    return f"{text}, bounds {low} to {high}"
+    return f"{text}, bounds {scale.text(value.bound_low)} to {scale.text(value.bound_high)}"
 
 
-def _number(number: float, metric: MetricSpec, *, unit: bool = True) -> str:
-    """Fractions as percent with one decimal, everything else with three significant digits."""
+class _Scale(NamedTuple):
+    """How the numbers of one cell are written; one scale, so that its ends can be compared."""
+
+    factor: float
+    unit: str
+    decimals: int | None
+
+    def text(self, number: float) -> str:
+        scaled = number * self.factor
+        if self.decimals is not None:
+            return f"{scaled:.{self.decimals}f}"
+        return f"{scaled:,.0f}" if abs(scaled) >= 1000 else f"{scaled:.3g}"
+
+
+def _scale(cell: Cell, metric: MetricSpec) -> _Scale:
+    """Percent with one decimal for fractions, milliseconds below a second, else three digits."""
     if (metric.low, metric.high, metric.unit) == (0.0, 1.0, ""):
-        return f"{100 * number:.1f}"
-    digits = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
-    return f"{digits} {metric.unit}".rstrip() if unit else digits
+        return _Scale(100, "", 1)
+    value = cell.value.value if cell.value is not None else None
+    if metric.unit == "s" and value is not None and value < 1:
+        return _Scale(1000, "ms", None)
+    return _Scale(1, metric.unit, None)
