@@ -11,7 +11,17 @@ from typing import NamedTuple
 __all__ = ["Point", "averages", "write_csv", "write_svg"]
 
 _WIDTH, _HEIGHT, _MARGIN = 720, 260, 46
+_RIGHT, _TOP = 10, 1.6
+_LEVELS = (0.0, 0.4, 0.8, 1.2, 1.6)
 _COLORS = {"text": "#2563eb", "image": "#dc2626"}
+_LEGEND = (
+    (_WIDTH - 350, 16, _COLORS["text"], "cross-entropy of answers"),
+    (_WIDTH - 180, 16, _COLORS["image"], "squared error of velocity"),
+)
+_OPEN = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+    f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>'
+)
 
 
 class Point(NamedTuple):
@@ -51,39 +61,33 @@ def write_csv(points: Iterable[Point], path: Path) -> None:
 
 
 def write_svg(points: list[Point], path: Path) -> None:
-    """Draw both losses over the steps, on a linear scale that begins at zero."""
+    """Draw both losses over the steps, on a linear scale from zero to `_TOP`."""
     last = max(point.step for point in points)
-    top = 1.6
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'font-family="sans-serif" font-size="11">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
-    ]
-    for level in (0.0, 0.4, 0.8, 1.2, 1.6):
-        y = _y(level, top)
-        parts.append(
-            f'<path d="M{_MARGIN} {y:.1f}H{_WIDTH - 10}" stroke="#ddd"/>'
-            f'<text x="8" y="{y + 4:.1f}">{level:.1f}</text>'
-        )
-    for name, color in _COLORS.items():
-        drawn = [p for p in points if getattr(p, name) > 0]
-        places = (
-            f"{_MARGIN + (_WIDTH - _MARGIN - 10) * p.step / last:.1f},{_y(getattr(p, name), top):.1f}"
-            for p in drawn
-        )
-        parts.append(
-            f'<polyline fill="none" stroke="{color}" stroke-width="1.5" points="{" ".join(places)}"/>'
-        )
-    parts.append(
-        f'<text x="{_MARGIN}" y="{_HEIGHT - 8}">step 0 to {last}</text>'
-        f'<text x="{_WIDTH - 330}" y="14" fill="{_COLORS["text"]}">cross-entropy of answers</text>'
-        f'<text x="{_WIDTH - 170}" y="14" fill="{_COLORS["image"]}">squared error of velocity</text>'
-        "</svg>"
+    parts = [_OPEN, *(_level(level) for level in _LEVELS)]
+    parts += [_line(points, name, color, last) for name, color in _COLORS.items()]
+    texts = ((_MARGIN, _HEIGHT - 8, "black", f"steps 0 to {last}"), *_LEGEND)
+    parts += [f'<text x="{x}" y="{y}" fill="{color}">{text}</text>' for x, y, color, text in texts]
+    path.write_text("\n".join([*parts, "</svg>"]) + "\n", encoding="utf-8")
+
+
+def _level(level: float) -> str:
+    """A horizontal line and its number."""
+    y = _y(level)
+    line = f'<path d="M{_MARGIN} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#ddd"/>'
+    return f'{line}<text x="8" y="{y + 4:.1f}">{level:.1f}</text>'
+
+
+def _line(points: list[Point], name: str, color: str, last: int) -> str:
+    """One loss as a line; stages that lack it are left out."""
+    room = _WIDTH - _MARGIN - _RIGHT
+    places = " ".join(
+        f"{_MARGIN + room * point.step / last:.1f},{_y(getattr(point, name)):.1f}"
+        for point in points
+        if getattr(point, name) > 0
     )
-    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    return f'<polyline fill="none" stroke="{color}" stroke-width="1.5" points="{places}"/>'
 
 
-def _y(value: float, top: float) -> float:
+def _y(value: float) -> float:
     """Vertical place of a loss; above the scale is its upper edge."""
-    share = min(value, top) / top
-    return _HEIGHT - _MARGIN + 16 - share * (_HEIGHT - _MARGIN - 10)
+    return _HEIGHT - 30 - (_HEIGHT - 56) * min(value, _TOP) / _TOP
