@@ -51,7 +51,11 @@ def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
     high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
     short = low < 0 or high > n - 1
     method = "range of the data (too few samples)" if short else "order statistics"
-    return Interval(float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)]), method)
+    # With few samples even the largest is surely below a high quantile; the interpolated estimate
+    # may then lie outside, and a table must not show an interval without its estimate.
+    estimate = quantile(ordered, q)
+    bottom, top = float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
+    return Interval(min(bottom, estimate), max(top, estimate), method)
 
 
 def _by_bootstrap(values: Floats, clusters: Ints, q: float, level: float) -> Interval:
