@@ -141,7 +141,8 @@ def _task_identity(plans: Sequence[TaskPlan], seed: int) -> dict[str, Any]:
 
 def differences(there: Any, here: Any) -> list[str]:
     """One line per leaf in which two records or mappings differ, at most a few."""
-    old, new = _flat(msgspec.to_builtins(there)), _flat(msgspec.to_builtins(here))
+    # Both as JSON, which is what one of them has been through: it knows no tuples.
+    old, new = (_flat(msgspec.json.decode(msgspec.json.encode(side))) for side in (there, here))
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     lines = [f"  {name}: {_shown(old, name)} there, {_shown(new, name)} now" for name in changed]
     more = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []

@@ -176,3 +176,15 @@ def test_leftovers_of_a_killed_encoder_are_removed(run: Run, tmp_path: Path):
     leftover.write_bytes(b"half")
     run("toy-pictures")
     assert not leftover.exists()
+
+
+class WithTuples(toys.ToyModel):
+    """Its configuration holds what JSON knows no type for."""
+
+    def fingerprint(self) -> Any:
+        return msgspec.structs.replace(super().fingerprint(), config={"widths": (1, 2), "eps": 1})
+
+
+def test_a_configuration_with_tuples_is_the_same_after_json(run: Run):
+    run(adapter=WithTuples())
+    assert run(adapter=WithTuples()).status is RunStatus.COMPLETE
