@@ -3,9 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -17,6 +18,8 @@ from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from harness.seeds import sample_seed
 from model_adapters.null import NullModel
+
+MakeRun: TypeAlias = Callable[..., Path]
 
 FORMATS = ("md", "csv", "json", "tex", "html")
 HOSTILE = '=cmd|<script>alert(1)</script>`x`_y_\\textbf{z}&%\n"q"'
@@ -42,7 +45,7 @@ def make_run(tmp_path: Path):
     return make
 
 
-def test_equal_protocols_share_a_column(make_run):
+def test_equal_protocols_share_a_column(make_run: MakeRun):
     table = build_table([make_run(answer="A", label="a"), make_run(answer="B", label="b")])
     assert [column.task for column in table.columns] == ["shapes-mmbench", "probe-tokens"]
     assert [row.label for row in table.rows] == ["a", "b"]
@@ -50,7 +53,7 @@ def test_equal_protocols_share_a_column(make_run):
 
 
 @pytest.mark.parametrize(("change", "named"), [({"limit": 4}, "limit 4"), ({"seed": 1}, "seed 1")])
-def test_different_protocols_never_share_a_column(make_run, change: dict, named: str):
+def test_different_protocols_never_share_a_column(make_run: MakeRun, change: dict, named: str):
     table = build_table([make_run(label="a"), make_run(label="b", **change)])
     columns = [column for column in table.columns if column.task == "shapes-mmbench"]
     assert len(columns) == 2
@@ -62,7 +65,7 @@ def test_different_protocols_never_share_a_column(make_run, change: dict, named:
     assert places == [[0], [1]]
 
 
-def test_what_a_model_cannot_do_is_not_applicable(make_run):
+def test_what_a_model_cannot_do_is_not_applicable(make_run: MakeRun):
     table = build_table([make_run()])
     cell = table.rows[0].cells[1]
     assert cell.status is TaskStatus.NOT_APPLICABLE
@@ -98,26 +101,26 @@ def test_incomplete_runs_say_so_with_bounds(tmp_path: Path):
     assert "incomplete 7/8" in render(table, "html")
 
 
-def test_equal_labels_are_told_apart_by_folder(make_run):
+def test_equal_labels_are_told_apart_by_folder(make_run: MakeRun):
     table = build_table([make_run(), make_run()])
     assert len({row.label for row in table.rows}) == 2
     assert all(row.folder in row.label for row in table.rows)
 
 
-def test_controls_come_last_and_are_marked(make_run):
+def test_controls_come_last_and_are_marked(make_run: MakeRun):
     table = build_table([make_run()])
     assert table.rows[0].control
     assert "(control)" in render(table, "md")
 
 
-def test_all_metrics_give_a_column_each(make_run):
+def test_all_metrics_give_a_column_each(make_run: MakeRun):
     few, many = (build_table([make_run()], all_metrics=every) for every in (False, True))
     assert len(few.columns) == 2
     assert len(many.columns) > 8
     assert sum(column.primary for column in many.columns) == 2
 
 
-def test_markdown_is_one_table_whatever_a_label_says(make_run):
+def test_markdown_is_one_table_whatever_a_label_says(make_run: MakeRun):
     lines = render(build_table([make_run(label=HOSTILE)]), "md").splitlines()
     table = lines[: lines.index("")]
     assert len(table) == 3
@@ -126,7 +129,7 @@ def test_markdown_is_one_table_whatever_a_label_says(make_run):
     assert "<script>" not in lines[2]
 
 
-def test_csv_has_every_number_at_full_precision_and_no_formula(make_run):
+def test_csv_has_every_number_at_full_precision_and_no_formula(make_run: MakeRun):
     rows = list(csv.DictReader(io.StringIO(render(build_table([make_run(label=HOSTILE)]), "csv"))))
     assert len(rows) == 2
     assert not rows[0]["model"].startswith("=")
@@ -135,13 +138,13 @@ def test_csv_has_every_number_at_full_precision_and_no_formula(make_run):
     assert rows[1]["value"] == ""
 
 
-def test_json_carries_protocol_and_fingerprint(make_run):
+def test_json_carries_protocol_and_fingerprint(make_run: MakeRun):
     data = json.loads(render(build_table([make_run()]), "json"))
     assert data["columns"][0]["protocol"]["scorer"]["id"] == "mmbench-exact-matching"
     assert data["rows"][0]["fingerprint"]["model"] == "null"
 
 
-def test_latex_escapes_and_names_protocols(make_run):
+def test_latex_escapes_and_names_protocols(make_run: MakeRun):
     text = render(build_table([make_run(label=HOSTILE)]), "tex")
     assert r"\textbf{z}" not in text
     assert r"\textbackslash{}textbf\{z\}" in text
@@ -166,7 +169,7 @@ class _Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-def test_page_is_self_contained_and_inert(make_run):
+def test_page_is_self_contained_and_inert(make_run: MakeRun):
     page = _Page(render(build_table([make_run(label=HOSTILE)]), "html"))
     assert page.count("script") == 1
     assert "alert(1)" in page.text
@@ -177,14 +180,14 @@ def test_page_is_self_contained_and_inert(make_run):
     assert all(link.startswith("#") for link in links)
 
 
-def test_page_shows_verdicts_protocols_and_models(make_run):
+def test_page_shows_verdicts_protocols_and_models(make_run: MakeRun):
     page = _Page(render(build_table([make_run(), make_run(answer="B")]), "html"))
     assert page.count("details") == 4
     assert "2 ok, 6 wrong" in page.text
     assert "VLMEvalKit@e8e78f0" in page.text
 
 
-def test_page_policy_matches_its_script(make_run):
+def test_page_policy_matches_its_script(make_run: MakeRun):
     from harness.leaderboard.page import _csp_hash
 
     text = render(build_table([make_run()]), "html")

@@ -1,0 +1,107 @@
+"""Naming a model: registry, location, the user's own file."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import AdapterError, SpecError, UnknownNameError
+from harness.models import build_model, find_model, model_ref
+from harness.records import AnswerRequest
+from harness.runspec import ModelRef
+
+OWN = """
+from harness import ModelAdapter
+from harness.records import Capability, Fingerprint, ModelCard, Response
+import neighbour
+
+
+class Mine(ModelAdapter):
+    card = ModelCard(name="mine", summary="Mine.", licence="MIT", source="here",
+                     capabilities=frozenset({Capability.ANSWER}))
+
+    def __init__(self, word: str = "A"):
+        self.word = word
+
+    def fingerprint(self):
+        return Fingerprint(model="mine", adapter="mine", code_version="1", weights_sha256=None,
+                           config={}, defaults={}, dtype="float32", device="cpu")
+
+    def answer(self, requests):
+        return [Response(text=self.word) for _ in requests]
+
+
+class Stranger:
+    pass
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    (tmp_path / "neighbour.py").write_text("X = 1\n")
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "args"),
+    [
+        ("null", "null", {}),
+        ("cheers:/ckpt/dir", "cheers", {"path": "/ckpt/dir"}),
+        ("cheers:org/name", "cheers", {"path": "org/name"}),
+        ("./a/b.py:Model", "./a/b.py:Model", {}),
+    ],
+)
+def test_reading_a_name(text: str, name: str, args: dict[str, str]):
+    ref = model_ref(text)
+    assert (ref.name, ref.args) == (name, args)
+
+
+def test_a_location_given_twice_is_refused():
+    with pytest.raises(SpecError, match="once"):
+        model_ref("cheers:/a", {"path": "/b"})
+
+
+def test_an_adapter_in_the_users_file(own_file: Path):
+    model = build_model(ModelRef(name=f"{own_file}:Mine", args={"word": "B"}))
+    assert model.answer([AnswerRequest(prompt="?")])[0].text == "B"
+
+
+def test_finding_loads_the_card_only(own_file: Path):
+    assert find_model(f"{own_file}:Mine").card.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{}:Mien", "did you mean 'Mine'?"),
+        ("{}:Stranger", "not an adapter"),
+        ("{}", "no class is named"),
+        ("{}x.py:Mine", "no file"),
+    ],
+)
+def test_mistakes_in_naming_a_file(own_file: Path, name: str, said: str):
+    with pytest.raises(AdapterError) as caught:
+        build_model(ModelRef(name=name.format(own_file)))
+    assert said in str(caught.value)
+
+
+def test_a_file_that_fails_on_import_is_named(tmp_path: Path):
+    path = tmp_path / "bad.py"
+    path.write_text("1 / 0\n")
+    with pytest.raises(AdapterError, match="ZeroDivisionError"):
+        build_model(ModelRef(name=f"{path}:Model"))
+
+
+@pytest.mark.parametrize(
+    ("args", "said"), [({"answr": "x"}, "'answer'"), ({"zzz": 1}, "it takes: answer")]
+)
+def test_wrong_arguments_name_the_right_ones(args: dict[str, object], said: str):
+    with pytest.raises(SpecError) as caught:
+        build_model(ModelRef(name="null", args=args))  # type: ignore[arg-type]
+    assert said in str(caught.value)
+
+
+def test_an_unknown_model():
+    with pytest.raises(UnknownNameError, match="nul"):
+        build_model(ModelRef(name="nul"))
