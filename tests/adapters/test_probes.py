@@ -1,0 +1,63 @@
+"""Both probes on the real CHEERS, through a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.ledger import Ledger
+from harness.records import TaskResult
+from harness.registry import models
+from harness.run import execute
+from harness.runspec import ModelRef, RunSpec, TaskRef
+from model_adapters.cheers import COMPONENTS
+from model_adapters.cheers.adapter import CheersAdapter
+
+
+@pytest.fixture(scope="module")
+def results(adapter: CheersAdapter, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("probes") / "run"
+    options = {"rounds": 3, "batch_rounds": 1, "batch_sizes": [1, 2], "image_size": 32}
+    before = dict(models()._added)
+    models()._added["given"] = lambda: adapter
+    tasks = (TaskRef(task="probe-tokens"), TaskRef(task="probe-latency", options=options))
+    execute(RunSpec(tasks=tasks, model=ModelRef(name="given"), out=str(out)))
+    models()._added = before
+    with Ledger.open(Path(out)) as ledger:
+        return {result.task: result for result in ledger.results()}
+
+
+def values(result: TaskResult) -> dict[str, float | None]:
+    return {metric.name: metric.value for metric in result.metrics}
+
+
+def test_the_compression_is_four_counted_not_declared(results: Any):
+    found = values(results["probe-tokens"])
+    assert found["compression"] == found["compression_declared"] == 4
+    assert found["agreement"] == 1
+    assert found["kv_cache_saved"] == 0.75
+    assert 0.75 < found["prefill_saved"] < 15 / 16  # linear work falls 4x, attention 16x
+    assert results["probe-tokens"].verdicts == {"ok": 5}
+
+
+def test_every_capability_is_timed(results: Any):
+    result, found = results["probe-latency"], values(results["probe-latency"])
+    assert result.verdicts == {"ok": 5 * (3 + 1 + 2)}
+    for name in ("generate_image", "answer", "edit_image", "loglikelihood", "reconstruct"):
+        assert found[f"{name}_seconds_p50"] > 0
+        assert found[f"{name}_throughput_b2"] > 0
+    assert 0 < found["answer_ttft_p50"] < found["answer_seconds_p50"]
+    assert 0 < found["generate_image_ttft_p50"] < found["generate_image_seconds_p50"]
+    assert found["generate_image_nfe_per_s_b1"] == pytest.approx(
+        8 * found["generate_image_throughput_b1"]
+    )
+
+
+def test_the_components_account_for_most_of_a_drawing(results: Any):
+    profiles = results["probe-latency"].extra["profiles"]
+    shares = profiles["generate_image/b1"]["shares"]
+    assert set(shares) == set(COMPONENTS)
+    assert 0.5 < sum(shares.values()) <= 1.0
+    assert profiles["reconstruct/b1"]["shares"]["llm"] == 0
