@@ -46,7 +46,7 @@ format: $(STAMP) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## Run the benchmarks; every claim is a ratio measured in one run
-	$(BIN)/python -m pytest benchmarks -m bench --benchmark-enable --timeout=3600
+	$(BIN)/python -m pytest benchmarks -m bench --benchmark-enable --timeout=3600 -s
 
 docs: $(STAMP) ## Check that every command and link in the documentation works
 	$(BIN)/python -m pytest tests/docs
