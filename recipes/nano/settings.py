@@ -66,12 +66,15 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 ALIGN_MIX = Mix(generation=0, editing=0, questions=16, words=16, easy_vqa=8)
 """Images to language alone: what connects tower and backbone settles before generation."""
 
+REFINE_MIX = Mix(generation=14, editing=2, questions=10, words=3, easy_vqa=3)
+"""Reading and easy-VQA come early; what is left of the time goes to drawing."""
+
 
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One stage of the training of the whole model."""
 
     name: str
-    """`align`, `joint` or `refine`."""
+    """`align`, `joint`, `refine` or `tune`."""
     steps: int
     """Optimiser steps."""
     lr: float
@@ -101,10 +104,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Peak learning rate of those steps."""
     stages: tuple[StageSettings, ...] = (
         StageSettings(name="align", steps=200, lr=1e-3, warmup=50, mix=ALIGN_MIX),
-        StageSettings(name="joint", steps=4000, lr=1e-3, warmup=50),
-        StageSettings(name="refine", steps=1200, lr=1e-3, decay=True),
+        StageSettings(name="joint", steps=600, lr=1e-3, warmup=50),
+        StageSettings(name="refine", steps=2000, lr=1.2e-3, mix=REFINE_MIX),
+        StageSettings(name="tune", steps=1100, lr=1.2e-3, decay=True, mix=REFINE_MIX),
     )
-    """Stages 2 to 4."""
+    """Stages behind the VAE and the tower: alignment, joint pretraining, refined pretraining with
+    more images to draw, and tuning, in which the rate falls to zero."""
     branches: int = 4
     """Noised images that share the prompt of a row."""
     questions_per_image: int = 2
@@ -131,7 +136,7 @@ def smoke_settings() -> Settings:
         24
     """
     mix = Mix(generation=2, editing=1, questions=1, words=1, easy_vqa=1)
-    names = ("align", "joint", "refine")
+    names = ("align", "joint", "refine", "tune")
     return Settings(
         scenes=24,
         vae=VAESettings(

@@ -105,6 +105,7 @@ def train(
 @click.option("--align-steps", type=int, help="Steps of the alignment stage.")
 @click.option("--joint-steps", type=int, help="Steps of the joint stage.")
 @click.option("--refine-steps", type=int, help="Steps of the refinement stage.")
+@click.option("--tune-steps", type=int, help="Steps of the tuning stage.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads of torch.")
 @click.option("--smoke", is_flag=True, help="A few steps of each stage, to see that it runs.")
 def main(
@@ -115,6 +116,7 @@ def main(
     align_steps: int | None,
     joint_steps: int | None,
     refine_steps: int | None,
+    tune_steps: int | None,
     threads: int,
     smoke: bool,
 ) -> None:
@@ -123,7 +125,12 @@ def main(
     import torch
 
     torch.set_num_threads(threads)
-    steps = {"align": align_steps, "joint": joint_steps, "refine": refine_steps}
+    steps = {
+        "align": align_steps,
+        "joint": joint_steps,
+        "refine": refine_steps,
+        "tune": tune_steps,
+    }
     base = smoke_settings() if smoke else Settings()
     settings = msgspec.structs.replace(with_steps(base, steps), seed=seed)
     target = export or folder / "cheers-nano"

@@ -106,7 +106,7 @@ def test_the_export_loads_and_holds_the_averaged_weights(whole: tuple[Path, Trai
 def test_exporting_a_run_gives_the_same_file(whole: tuple[Path, Trainer], tmp_path: Path):
     done = CliRunner().invoke(export, [str(whole[0]), str(tmp_path / "again")])
     assert done.exit_code == 0, done.output
-    assert "exported step 6" in done.output
+    assert "exported step 8" in done.output
     first, again = (
         (folder / "model.safetensors").read_bytes()
         for folder in (whole[0] / "cheers-nano", tmp_path / "again")
@@ -121,7 +121,7 @@ def test_the_command_line_goes_through_all_stages(tmp_path: Path):
     stages = [
         json.loads(line)["stage"] for line in (tmp_path / "joint.jsonl").read_text().splitlines()
     ]
-    assert stages == ["align", "align", "joint", "joint", "refine"]
+    assert stages == ["align", "align", "joint", "joint", "refine", "tune", "tune"]
 
 
 def test_the_log_forgets_what_will_be_done_again(tmp_path: Path):
@@ -149,6 +149,6 @@ def test_rates_warm_up_stay_and_fall():
 
 def test_steps_can_be_set_by_name():
     settings = with_steps(Settings(), {"joint": 3, "refine": None})
-    assert [stage.name for stage in settings.stages] == ["align", "joint", "refine"]
+    assert [stage.name for stage in settings.stages] == ["align", "joint", "refine", "tune"]
     assert settings.stages[1].steps == 3
     assert settings.stages[2] == Settings().stages[2]
