@@ -28,6 +28,7 @@ _SKILL_WEIGHTS = {
 }
 _OPEN_QUESTIONS = 0.3
 _DUMMIES_PER_BATCH = 2
+_EARLY_SHIFT = -1.7
 
 
 class _Draft(NamedTuple):
@@ -57,20 +58,26 @@ class BatchMaker:
         self._settings = settings
         self._tokens = tokens_per_image
 
-    def draw(self, mix: Mix, generator: torch.Generator) -> list[Group]:
-        """The groups of one step."""
+    def draw(self, mix: Mix, generator: torch.Generator, early: float = 0.0) -> list[Group]:
+        """The groups of one step.
+
+        Args:
+            mix: What the batch is made of.
+            generator: The step's generator.
+            early: Share of times drawn near noise; the others are logit-normal around 0.5.
+        """
         seed = int(torch.randint(2**62, (), generator=generator))
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed,))))
         groups = []
         if mix.generation or mix.editing:
-            groups.append(self._group(self._images(mix, rng), generator))
+            groups.append(self._group(self._images(mix, rng), generator, early))
         if mix.questions or mix.easy_vqa:
             groups.append(self._group(self._questions(mix, rng), generator))
         if mix.words:
             groups.append(self._group(self._words(mix, rng), generator))
         return groups
 
-    def _group(self, draft: _Draft, generator: torch.Generator) -> Group:
+    def _group(self, draft: _Draft, generator: torch.Generator, early: float = 0.0) -> Group:
         rows = collate(draft.rows, self._tokens)
         seen = torch.stack(draft.seen).float().contiguous(memory_format=torch.channels_last)
         index = torch.tensor(draft.seen_index, dtype=torch.int64)
@@ -78,7 +85,8 @@ class BatchMaker:
             return Group(rows, seen, index)
         latents = torch.cat(draft.latents).float()
         noise = torch.randn(latents.shape, generator=generator)
-        t = torch.sigmoid(torch.randn(len(latents), generator=generator))
+        shift = _EARLY_SHIFT * (torch.rand(len(latents), generator=generator) < early).float()
+        t = torch.sigmoid(torch.randn(len(latents), generator=generator) + shift)
         return Group(rows, seen, index, latents, noise, t)
 
     def _images(self, mix: Mix, rng: np.random.Generator) -> _Draft:

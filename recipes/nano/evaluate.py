@@ -15,8 +15,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.scoring.mmbench import can_infer
 from tasks.shapes.detector import Detection, detect
 from tasks.shapes.world import (
+    LETTERS,
     SKILLS,
     WORD_QUESTION,
     edit_sample,
@@ -161,13 +163,14 @@ def _answer(
 
 
 def evaluate_mcq(checkpoint: Checkpoint, count: int) -> dict[str, float]:
-    """Share of right letters per category, and over all."""
+    """Share of right answers per category, and over all, by MMBench's exact matching."""
     samples = [mcq_sample(_SEED, "test", index) for index in range(count)]
     questions = [format_mcq(sample.question, sample.options) for sample in samples]
     said = _answer(checkpoint, questions, [render(sample.scene) for sample in samples])
     hits: dict[str, list[bool]] = defaultdict(list)
     for sample, answer in zip(samples, said, strict=True):
-        right = answer == "ABCD"[sample.answer]
+        options = dict(zip(LETTERS, sample.options, strict=True))
+        right = can_infer(answer, options) == LETTERS[sample.answer]
         hits[sample.category].append(right)
         hits["all"].append(right)
     return {name: float(np.mean(values)) for name, values in hits.items()}

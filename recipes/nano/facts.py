@@ -68,8 +68,11 @@ def _position(first: ShapeObject, second: ShapeObject) -> Fact:
 
 
 def as_mcq(fact: Fact, rng: np.random.Generator) -> tuple[str, str]:
-    """A four-option prompt with shuffled options, and the right letter."""
+    """A four-option prompt with shuffled options, and the text of the right one.
+
+    MMBench's rule reads an option's text as well as its letter, and a text needs no look-up.
+    """
     wrong = [fact.wrong[i] for i in rng.permutation(len(fact.wrong))[:3]]
     place = int(rng.integers(len(LETTERS)))
     options = (*wrong[:place], fact.answer, *wrong[place:])
-    return format_mcq(fact.question, options), LETTERS[place]
+    return format_mcq(fact.question, options), fact.answer

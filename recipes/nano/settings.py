@@ -83,6 +83,8 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Steps of linear warm-up."""
     decay: bool = False
     """Whether the rate falls linearly to zero over the stage; otherwise it stays."""
+    early: float = 0.0
+    """Share of times drawn near noise, where the prompt alone can tell what will be there."""
     mix: Mix = Mix()
     """What a batch is made of."""
 
@@ -105,8 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stages: tuple[StageSettings, ...] = (
         StageSettings(name="align", steps=200, lr=1e-3, warmup=50, mix=ALIGN_MIX),
         StageSettings(name="joint", steps=600, lr=1e-3, warmup=50),
-        StageSettings(name="refine", steps=2000, lr=1.2e-3, mix=REFINE_MIX),
-        StageSettings(name="tune", steps=1100, lr=1.2e-3, decay=True, mix=REFINE_MIX),
+        StageSettings(name="refine", steps=2000, lr=1.2e-3, early=0.5, mix=REFINE_MIX),
+        StageSettings(name="tune", steps=1100, lr=1.2e-3, early=0.5, decay=True, mix=REFINE_MIX),
     )
     """Stages behind the VAE and the tower: alignment, joint pretraining, refined pretraining with
     more images to draw, and tuning, in which the rate falls to zero."""

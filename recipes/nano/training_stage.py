@@ -175,7 +175,7 @@ class Trainer:
         rng = step_generator(self.settings.seed, "joint", self.total)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(stage, self.step)
-        groups = self._batches.draw(stage.mix, rng)
+        groups = self._batches.draw(stage.mix, rng, stage.early)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             losses = forward_losses(self.model, groups)
         self._optimiser.zero_grad(set_to_none=True)
