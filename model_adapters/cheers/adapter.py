@@ -111,7 +111,7 @@ class CheersAdapter(ModelAdapter):
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
         self._folder = self._locate(path, revision)
-        self._checkpoint = self._load()
+        self._checkpoint = self._prepared()
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
         self._defaults = generation_defaults(self._folder, given)
         self._weights_sha256: str | None = None
@@ -126,6 +126,13 @@ class CheersAdapter(ModelAdapter):
                 "name a folder or a hub id: --model cheers:FOLDER",
             )
         return resolve(path, revision)
+
+    def _prepared(self) -> Checkpoint:
+        from model_adapters.cheers.memory_format import use_channels_last
+
+        checkpoint = self._load()
+        use_channels_last(checkpoint.model)
+        return checkpoint
 
     def _load(self) -> Checkpoint:
         from model_adapters.cheers import from_pretrained

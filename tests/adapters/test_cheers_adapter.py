@@ -30,9 +30,10 @@ from harness.records import (
     TextDecoding,
 )
 from harness.run.contract import check_count, check_response
-from model_adapters.cheers import COMPONENTS, answering
+from model_adapters.cheers import COMPONENTS, answering, from_pretrained
 from model_adapters.cheers.accounting import kv_cache_bytes, prefill_flops
 from model_adapters.cheers.adapter import CheersAdapter
+from model_adapters.cheers.hashing import weights_sha256
 from model_adapters.cheers.session import open_session
 from tasks.probes.inputs import Workload, picture
 
@@ -169,6 +170,13 @@ def test_only_weights_change_the_hash(checkpoint: Path, adapter: CheersAdapter, 
     with torch.no_grad():
         next(other._checkpoint.model.parameters()).view(-1)[0] += 1e-6
     assert other.fingerprint().weights_sha256 != want
+
+
+def test_the_hash_does_not_see_the_memory_layout(checkpoint: Path, adapter: CheersAdapter):
+    stored = from_pretrained(checkpoint, "float32").model
+    assert weights_sha256(stored) == adapter.fingerprint().weights_sha256
+    convolution = adapter._checkpoint.model.model.vae_decoder_projector.decoder.conv_in.weight
+    assert convolution.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(
