@@ -66,7 +66,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 ALIGN_MIX = Mix(generation=0, editing=0, questions=16, words=16, easy_vqa=8)
 """Images to language alone: what connects tower and backbone settles before generation."""
 
-REFINE_MIX = Mix(generation=14, editing=2, questions=10, words=3, easy_vqa=3)
+REFINE_MIX = Mix(generation=14, editing=2, questions=5, words=2, easy_vqa=2)
 """Reading and easy-VQA come early; what is left of the time goes to drawing."""
 
 
