@@ -36,7 +36,7 @@ from harness.task import Probe, ProbeContext
 from tasks.probes.bench import Bench
 from tasks.probes.inputs import PROMPTS, Workload
 from tasks.probes.latency_metrics import MEASURED, SIZES, category, latency_metrics, round_scores
-from tasks.probes.stability import stability
+from tasks.probes.stability import stability, stability_notes
 
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter
@@ -147,13 +147,9 @@ class LatencyProbe(Probe):
         return msgspec.structs.replace(
             result,
             metrics=(primary, *(metric for metric in others if metric.n)),
-            notes=tuple(
-                f"{name}: {verdict.verdict}"
-                for name, verdict in judged.items()
-                if verdict.verdict != "stable"
-            ),
+            notes=(*result.notes, *stability_notes(judged)),
             extra={
-                "cv": {name: verdict.cv for name, verdict in judged.items()},
+                "cv": {name: found.cv for name, found in judged.items()},
                 "profiles": profiles,
             },
         )

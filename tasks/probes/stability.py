@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.records import Record
 
-__all__ = ["NOISY_CV", "Stability", "stability"]
+__all__ = ["NOISY_CV", "Stability", "stability", "stability_notes"]
 
 NOISY_CV = 0.10
 """Coefficient of variation above which timings are called too noisy to compare."""
@@ -25,18 +25,14 @@ class Stability(Record, frozen=True, kw_only=True):
     """Coefficient of variation: sample standard deviation over mean; `None` for one round."""
 
     @property
-    def verdict(self) -> str:
-        """`stable`, or why these timings can't be compared.
+    def few(self) -> bool:
+        """Whether there are too few timings to say anything about their spread."""
+        return self.rounds < _FEWEST
 
-        Example:
-            >>> stability([1.0, 1.0, 1.4]).verdict
-            'too noisy to compare: CV 20% over 3 rounds'
-        """
-        if self.cv is None or self.rounds < _FEWEST:
-            return f"too few rounds to compare: {self.rounds}"
-        if self.cv > NOISY_CV:
-            return f"too noisy to compare: CV {self.cv:.0%} over {self.rounds} rounds"
-        return "stable"
+    @property
+    def noisy(self) -> bool:
+        """Whether the timings vary too much to be compared."""
+        return not self.few and self.cv is not None and self.cv > NOISY_CV
 
 
 def stability(seconds: Sequence[float]) -> Stability:
@@ -49,10 +45,25 @@ def stability(seconds: Sequence[float]) -> Stability:
         ValueError: There is none.
 
     Example:
-        >>> stability([0.99, 1.0, 1.01]).verdict
-        'stable'
+        >>> stability([0.99, 1.0, 1.01]).noisy
+        False
+        >>> stability([1.0, 1.0, 1.4]).noisy
+        True
     """
     if not seconds:
         raise ValueError("there are no timings to judge")
     spread = statistics.stdev(seconds) / statistics.fmean(seconds) if len(seconds) > 1 else None
     return Stability(rounds=len(seconds), cv=spread)
+
+
+def stability_notes(judged: Mapping[str, Stability]) -> tuple[str, ...]:
+    """What readers of a table must know before they compare its timings; nothing if all is well.
+
+    Example:
+        >>> stability_notes({"a": stability([1.0, 1.0, 1.4]), "b": stability([1.0])})
+        ('too noisy to compare: a (CV 20%)', 'too few rounds to compare: b (1)')
+    """
+    noisy = [f"{name} (CV {it.cv:.0%})" for name, it in judged.items() if it.noisy]
+    few = [f"{name} ({it.rounds})" for name, it in judged.items() if it.few]
+    found = (("too noisy to compare", noisy), ("too few rounds to compare", few))
+    return tuple(f"{what}: {', '.join(names)}" for what, names in found if names)

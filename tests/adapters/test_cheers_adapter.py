@@ -223,14 +223,19 @@ def test_prompt_tokens_are_the_text_without_pictures(adapter: CheersAdapter):
     assert longer.usage.prompt_tokens - bare.usage.prompt_tokens == 3
 
 
+def share_of_first(make: Callable[[], Any]) -> float:
+    """Share of the whole time until the first token or step; the best of five, for busy machines."""
+    timings = [make().timing for _ in range(5)]
+    assert all(0 < timing.ttft_s <= timing.total_s for timing in timings)
+    return min(timing.ttft_s / timing.total_s for timing in timings)
+
+
 def test_time_to_first_token_is_real(adapter: CheersAdapter):
-    short, long = (
-        ask(adapter, "what?", decoding=TextDecoding(max_new_tokens=n))[0] for n in (1, 24)
-    )
-    assert 0 < short.timing.ttft_s <= short.timing.total_s
-    assert long.usage.completion_tokens == 24, "the test needs an answer that goes on"
-    assert long.timing.ttft_s < 0.7 * long.timing.total_s
-    assert long.timing.batch_size == 1
+    decoding = TextDecoding(max_new_tokens=40)
+    (response,) = ask(adapter, "what?", decoding=decoding)
+    assert response.usage.completion_tokens == 40, "the test needs an answer that goes on"
+    assert response.timing.batch_size == 1
+    assert share_of_first(lambda: ask(adapter, "what?", decoding=decoding)[0]) < 0.6
 
 
 def test_beams_have_no_first_token(adapter: CheersAdapter):
@@ -240,8 +245,7 @@ def test_beams_have_no_first_token(adapter: CheersAdapter):
 
 
 def test_the_first_step_is_timed(adapter: CheersAdapter):
-    response = draw(adapter, steps=6)
-    assert 0 < response.timing.ttft_s < 0.7 * response.timing.total_s
+    assert share_of_first(lambda: draw(adapter, steps=20)) < 0.6
 
 
 @pytest.mark.parametrize(("decoding", "nfe"), [({}, 8), ({"cfg_scale": 1.0}, 4), ({"steps": 3}, 6)])

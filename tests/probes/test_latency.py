@@ -200,15 +200,16 @@ def test_steady_timings_need_no_note(clock: Clock, context: ProbeContext):
 
 def test_noisy_timings_are_called_so(clock: Clock, context: ProbeContext):
     found = result(Clockwork(clock, jitter=1.0), context)
-    assert any(
-        note.startswith("answer/b1: too noisy to compare: CV") and note.endswith("4 rounds")
-        for note in found.notes
-    )
+    (note,) = found.notes
+    assert note.startswith("too noisy to compare: ")
+    assert "answer/b1 (CV " in note
 
 
 def test_few_rounds_are_called_so(clock: Clock, context: ProbeContext):
     found = result(Clockwork(clock), context, rounds=1, batch_rounds=1)
-    assert "answer/b1: too few rounds to compare: 1" in found.notes
+    (note,) = found.notes
+    assert note.startswith("too few rounds to compare: ")
+    assert "answer/b1 (1)" in note
 
 
 def test_what_was_not_measured_has_no_metric(clock: Clock, context: ProbeContext):

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.probes.stability import NOISY_CV, stability
+from tasks.probes.stability import NOISY_CV, stability, stability_notes
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"),
+    ("seconds", "few", "noisy"),
     [
-        ([1.0], "too few rounds to compare: 1"),
-        ([1.0, 1.0], "too few rounds to compare: 2"),
-        ([2.0, 2.0, 2.0], "stable"),
-        ([0.92, 1.0, 1.08], "stable"),
-        ([0.8, 1.0, 1.2], "too noisy to compare: CV 20% over 3 rounds"),
+        ([1.0], True, False),
+        ([1.0, 9.0], True, False),
+        ([2.0, 2.0, 2.0], False, False),
+        ([0.92, 1.0, 1.08], False, False),
+        ([0.8, 1.0, 1.2], False, True),
     ],
 )
-def test_the_verdict_follows_the_coefficient_of_variation(seconds: list[float], verdict: str):
-    assert stability(seconds).verdict == verdict
+def test_the_judgement_follows_the_coefficient_of_variation(
+    seconds: list[float], few: bool, noisy: bool
+):
+    assert (stability(seconds).few, stability(seconds).noisy) == (few, noisy)
+
+
+def test_steady_timings_need_no_notes():
+    assert stability_notes({"a": stability([1.0, 1.0, 1.0])}) == ()
+
+
+def test_notes_name_each_case_once():
+    judged = {"a": stability([0.8, 1.0, 1.2]), "b": stability([1.0]), "c": stability([1, 2, 3])}
+    assert stability_notes(judged) == (
+        "too noisy to compare: a (CV 20%), c (CV 50%)",
+        "too few rounds to compare: b (1)",
+    )
 
 
 def test_the_coefficient_does_not_depend_on_the_unit():
