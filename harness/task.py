@@ -50,16 +50,24 @@ class Task(abc.ABC):
 
         self.options = merge_options(self.metadata.name, self.defaults, options or {})
 
-    def whole(self, option: str) -> int:
+    def whole(self, option: str, least: int | None = None) -> int:
         """An option as a whole number.
 
+        Args:
+            option: Name of the option.
+            least: Smallest number allowed; `None` allows any.
+
         Raises:
-            SpecError: It's something else.
+            SpecError: It's something else, or too small.
         """
         value = self.options[option]
         if isinstance(value, bool) or not isinstance(value, int):
             raise SpecError(
                 f"{self.metadata.name}: option {option!r} is {value!r}", "give a whole number"
+            )
+        if least is not None and value < least:
+            raise SpecError(
+                f"{self.metadata.name}: option {option!r} is {value}", f"give at least {least}"
             )
         return value
 

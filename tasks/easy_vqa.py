@@ -28,7 +28,7 @@ from harness.task import Task
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["EasyVQA", "data_sha256", "test_picture"]
+__all__ = ["EasyVQA", "check_data", "data_sha256", "open_picture"]
 
 _SHA256 = "13763999cc046dc1a958c330024b9aa138c964ea00d54ed257089c8c96499bbc"
 _DECODING = TextDecoding(max_new_tokens=16)
@@ -79,9 +79,9 @@ class EasyVQA(Task):
         """
         import easy_vqa
 
-        _check_data()
+        check_data()
         questions, answers, images = easy_vqa.get_test_questions()
-        wanted = None if self.options["questions"] is None else self.whole("questions")
+        wanted = None if self.options["questions"] is None else self.whole("questions", 1)
         for index in _spread(len(questions), wanted):
             yield Sample(
                 id=f"{index:05d}",
@@ -95,7 +95,7 @@ class EasyVQA(Task):
         """Picture and the bare question."""
         return AnswerRequest(
             prompt=str(sample.data["question"]),
-            images=(test_picture(int(str(sample.data["image"]))),),
+            images=(open_picture(int(str(sample.data["image"]))),),
             decoding=_DECODING,
             seed=seed,
         )
@@ -142,7 +142,12 @@ def data_sha256() -> str:
 
 
 @lru_cache(maxsize=1)
-def _check_data() -> None:
+def check_data() -> None:
+    """Compare the test split's files with those of version 1.0; a second call costs nothing.
+
+    Raises:
+        DataError: They differ.
+    """
     found = data_sha256()
     if found != _SHA256:
         raise DataError(
@@ -165,7 +170,7 @@ def _vocabulary() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def test_picture(number: int) -> Image:
+def open_picture(number: int) -> Image:
     """Picture of the test split by its number, RGB, 64 x 64 pixels."""
     from PIL import Image as PILImage
 

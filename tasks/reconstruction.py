@@ -1,8 +1,9 @@
 """`reconstruction`: what survives the model's own vision tokenizer and back.
 
 PSNR and SSIM (Wang et al. 2004) of shapes, words and easy-VQA pictures, and whether the rendered
-word can still be read. The reader compares the picture with every word of the world's alphabet,
-so it is deterministic; its score on the untouched pictures is reported beside it.
+word can still be read. The reader compares each letter's cell with every letter of the world's
+alphabet, so it is deterministic; its score on the untouched pictures is reported beside it.
+A tokenizer with a size of its own is compared at the original's size.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.errors import SpecError
 from harness.records import (
     Capability,
+    DatasetInfo,
     Identity,
     JsonValue,
     MetricSpec,
@@ -22,8 +25,10 @@ from harness.records import (
     Sample,
     TaskMetadata,
     Verdict,
+    digest,
 )
 from harness.task import Task
+from tasks.easy_vqa import EasyVQA
 from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, picture, pixels, world_dataset
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Reconstruction"]
 
 _KINDS = ("shapes", "words", "easy-vqa")
+_EASY_VQA_PICTURES = 1000
+_SOURCES = (world_dataset("generation"), world_dataset("word"), EasyVQA.metadata.dataset)
 
 
 class Reconstruction(Task):
@@ -44,7 +51,14 @@ class Reconstruction(Task):
         requires=frozenset({Capability.RECONSTRUCT}),
         inputs=(Modality.IMAGE,),
         outputs=(Modality.IMAGE,),
-        dataset=world_dataset("word"),
+        dataset=DatasetInfo(
+            name="+".join(source.name for source in _SOURCES),
+            revision="1",
+            split=SPLIT,
+            licence="Apache-2.0 AND MIT",
+            sha256=digest([source.sha256 for source in _SOURCES], 64),
+            source=", ".join(sorted({source.source for source in _SOURCES})),
+        ),
         metrics=(
             MetricSpec(
                 name="psnr",
@@ -74,10 +88,17 @@ class Reconstruction(Task):
     defaults: ClassVar[Mapping[str, JsonValue]] = {"images": 60}
 
     def samples(self) -> Iterator[Sample]:
-        """`images` pictures of each kind."""
+        """`images` pictures of each kind, kinds taking turns.
+
+        Raises:
+            SpecError: There aren't that many easy-VQA pictures.
+            DataError: The easy-VQA package's files aren't those of version 1.0.
+        """
+        from tasks.easy_vqa import check_data
         from tasks.shapes.world import word_sample
 
-        for index in range(self.whole("images")):
+        check_data()
+        for index in range(self._images()):
             yield Sample(id=f"shapes-{index:05d}", category="shapes", data={"index": index})
             word = word_sample(DATA_SEED, SPLIT, index).answer
             yield Sample(
@@ -90,40 +111,57 @@ class Reconstruction(Task):
         return ReconstructRequest(image=_original(sample), seed=seed)
 
     def score(self, sample: Sample, response: Response) -> Outcome:
-        """Compare with the original; a picture of another size is wrong."""
+        """Compare with the original, at the original's size; there is no right and wrong.
+
+        Raises:
+            ValueError: There is no picture.
+        """
+        if response.image is None:
+            raise ValueError("the response has no picture to compare")
         original, image = _original(sample), response.image
-        if image is None or image.size != original.size:
-            size = None if image is None else image.size
-            return Outcome(
-                verdict=Verdict.WRONG,
-                reason=f"the picture has size {size}, the original {original.size}",
-                scores={"psnr": 0.0, "ssim": 0.0},
-            )
-        scores = _similarity(pixels(original), pixels(image))
+        restored = _at_size_of(original, image)
+        scores = _similarity(pixels(original), pixels(restored))
         if sample.category == "words":
-            scores |= _reading(str(sample.target), original, image)
-        return Outcome(verdict=Verdict.OK, scores=scores)
+            scores |= _reading(str(sample.target), original, restored)
+        return Outcome(verdict=Verdict.OK, scores=scores, details={"size": list(image.size)})
 
     def scorer(self) -> Identity:
         """PSNR, SSIM and the template reader."""
-        return Identity(id="psnr-ssim-template-reader", version="1")
+        return Identity(id="psnr-ssim-template-reader", version="1", settings={"resize": "lanczos"})
 
     def prompt_template(self) -> str:
         """There is no prompt."""
         return ""
 
+    def _images(self) -> int:
+        images = self.whole("images", 1)
+        if images > _EASY_VQA_PICTURES:
+            raise SpecError(
+                f"{self.metadata.name}: option 'images' is {images}",
+                f"easy-VQA's test split has {_EASY_VQA_PICTURES} pictures; give at most that",
+            )
+        return images
+
 
 def _original(sample: Sample) -> Image:
-    from tasks.easy_vqa import test_picture
+    from tasks.easy_vqa import open_picture
     from tasks.shapes.world import generation_sample, word_sample
 
     index = int(str(sample.data["index"]))
     if sample.category == "easy-vqa":
-        return test_picture(index)
+        return open_picture(index)
     drawn: Any = (word_sample if sample.category == "words" else generation_sample)(
         DATA_SEED, SPLIT, index
     )
     return picture(drawn.scene)
+
+
+def _at_size_of(original: Image, image: Image) -> Image:
+    from PIL import Image as PILImage
+
+    if image.size == original.size:
+        return image
+    return image.convert("RGB").resize(original.size, PILImage.Resampling.LANCZOS)
 
 
 def _similarity(first: Any, second: Any) -> dict[str, float]:

@@ -19,7 +19,7 @@ from harness.records import (
     Verdict,
 )
 from harness.task import Task
-from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, picture, pixels, world_dataset
+from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, picture, world_dataset
 
 if TYPE_CHECKING:
     from tasks.shapes.detector import Detection, Detections
@@ -58,7 +58,7 @@ class ShapesEdit(Task):
         """`edits` edits, recolouring and replacing taking turns."""
         from tasks.shapes.world import edit_sample
 
-        for index in range(self.whole("edits")):
+        for index in range(self.whole("edits", 1)):
             drawn = edit_sample(DATA_SEED, SPLIT, index)
             wanted = [f"{item.color} {item.shape}" for item in drawn.target.objects]
             yield Sample(id=f"{index:05d}", category=drawn.kind, target=wanted)
@@ -71,17 +71,21 @@ class ShapesEdit(Task):
         return EditImageRequest(prompt=drawn.instruction, image=picture(drawn.source), seed=seed)
 
     def score(self, sample: Sample, response: Response) -> Outcome:
-        """Find each object of the target where it should be, and nothing else."""
-        from tasks.shapes.detector import detect
-        from tasks.shapes.world import edit_sample
+        """Find each object of the target where it should be, and nothing else.
+
+        Places are compared as fractions of the picture, so its resolution doesn't matter.
+        """
+        from tasks.shapes.judge import find_shapes
+        from tasks.shapes.world import IMAGE_SIZE, edit_sample
 
         drawn = edit_sample(DATA_SEED, SPLIT, int(sample.id))
-        found = detect(pixels(response.image))
+        found = find_shapes(response.image, (IMAGE_SIZE, IMAGE_SIZE))
         strays = _strays(found, drawn.target.objects)
         there = [_is_there(item, found) for item in drawn.target.objects]
         changed = there[drawn.changed]
         kept = not strays and all(ok for i, ok in enumerate(there) if i != drawn.changed)
-        wrong = [] if changed else [f"no {sample.target[drawn.changed]} where it should be"]  # type: ignore[index]
+        wanted = drawn.target.objects[drawn.changed]
+        wrong = [] if changed else [f"no {wanted.color} {wanted.shape} where it should be"]
         wrong += [] if kept else ["something else changed"]
         return Outcome(
             verdict=Verdict.OK if changed and kept else Verdict.WRONG,
@@ -104,7 +108,9 @@ class ShapesEdit(Task):
 
     def judge(self) -> Identity:
         """The classical detector."""
-        return Identity(id="classical-shapes", version="1")
+        from tasks.shapes.judge import detector_identity
+
+        return detector_identity()
 
     def prompt_template(self) -> str:
         """The instruction alone."""

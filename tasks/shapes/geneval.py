@@ -24,7 +24,7 @@ from harness.records import (
     Verdict,
 )
 from harness.task import Task
-from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, pixels, world_dataset
+from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, world_dataset
 
 __all__ = ["ShapesGenEval"]
 
@@ -76,7 +76,7 @@ class ShapesGenEval(Task):
         """`prompts` prompts of each skill, skills taking turns, `images` images of each."""
         from tasks.shapes.world import SKILLS, generation_sample
 
-        for index in range(self.whole("prompts") * len(SKILLS)):
+        for index in range(self.whole("prompts", 1) * len(SKILLS)):
             drawn = generation_sample(DATA_SEED, SPLIT, index)
             for k in range(self.repeats()):
                 yield Sample(
@@ -84,20 +84,21 @@ class ShapesGenEval(Task):
                     k=k,
                     category=drawn.metadata["tag"],
                     target=drawn.metadata,
+                    data={"prompt": drawn.prompt},
                 )
 
     def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
         """The bare prompt."""
-        return GenerateImageRequest(prompt=_record(sample)["prompt"], seed=seed)
+        return GenerateImageRequest(prompt=str(sample.data["prompt"]), seed=seed)
 
     def score(self, sample: Sample, response: Response) -> Outcome:
         """Detect shapes, then judge by GenEval's rules."""
         from tasks.scoring.geneval import evaluate_detections, parse_prompt
-        from tasks.shapes.detector import detect
+        from tasks.shapes.judge import find_shapes
         from tasks.shapes.world import COLORS, SHAPES
 
         spec = parse_prompt(_record(sample), where=sample.key, classes=SHAPES)
-        found = detect(pixels(response.image))
+        found = find_shapes(response.image)
         by_class = {name: found.of_class(name) for name in SHAPES}
         rows = {name: [[*d.box, d.score] for d in items] for name, items in by_class.items()}
 
@@ -131,7 +132,9 @@ class ShapesGenEval(Task):
 
     def judge(self) -> Identity:
         """The classical detector."""
-        return Identity(id="classical-shapes", version="1")
+        from tasks.shapes.judge import detector_identity
+
+        return detector_identity()
 
     def prompt_template(self) -> str:
         """The prompt alone."""
@@ -139,7 +142,7 @@ class ShapesGenEval(Task):
 
     def repeats(self) -> int:
         """Images per prompt."""
-        return self.whole("images")
+        return self.whole("images", 1)
 
 
 def _record(sample: Sample) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class ShapesMMBench(Task):
         """`questions` questions, categories taking turns, four rotations of each."""
         from tasks.shapes.world import LETTERS, mcq_sample, rotations
 
-        for index in range(self.whole("questions")):
+        for index in range(self.whole("questions", 1)):
             turned = rotations(mcq_sample(DATA_SEED, SPLIT, index))
             for k, asking in enumerate(turned):
                 yield Sample(

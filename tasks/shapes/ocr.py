@@ -68,7 +68,7 @@ class ShapesOCR(Task):
         """`words` pictures; a word may occur in several, which are one cluster."""
         from tasks.shapes.world import word_sample
 
-        for index in range(self.whole("words")):
+        for index in range(self.whole("words", 1)):
             answer = word_sample(DATA_SEED, SPLIT, index).answer
             yield Sample(id=f"{index:05d}", cluster=answer, target=answer)
 

@@ -1,5 +1,6 @@
 """shapes-edit: the change must happen and the rest must stay."""
 
+import pytest
 from PIL import Image
 
 from harness.records import Response, Sample
@@ -43,6 +44,30 @@ def test_dropping_the_other_object_is_seen():
 def test_the_source_picture_is_what_the_model_sees():
     sample = next(iter(TASK.samples()))
     assert TASK.request(sample, 0).image.tobytes() == picture(_drawn(sample).source).tobytes()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (128, 128), (512, 512), (200, 100)], ids=str)
+def test_a_right_edit_is_right_at_any_resolution(size: tuple[int, int]):
+    def resized(sample: Sample) -> Response:
+        return Response(image=picture(_drawn(sample).target).resize(size))
+
+    assert values_of(result_of(TASK, resized, 12))["success"] >= 0.9
+
+
+def test_a_right_object_in_the_wrong_place_is_no_success():
+    def mirrored(sample: Sample) -> Response:
+        image = picture(_drawn(sample).target)
+        return Response(image=image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((256, 256)))
+
+    aside = [s for s in TASK.samples() if abs(_middle(_drawn(s).target) - 32) > 12]
+    assert aside
+    assert not any(TASK.score(s, mirrored(s)).scores["success"] for s in aside)
+
+
+def _middle(scene: Scene) -> float:
+    """Horizontal middle of the scene's first object."""
+    x0, _, x1, _ = scene.objects[0].box
+    return (x0 + x1) / 2
 
 
 def test_any_image_gets_a_verdict(odd_image: Image.Image):

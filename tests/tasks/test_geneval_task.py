@@ -1,10 +1,13 @@
 """shapes-geneval: a perfect painter scores 1, every kind of mistake is named."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from harness.records import Response, Sample, Verdict
+from tasks.shapes import detector
 from tasks.shapes.dataset import DATA_SEED, SPLIT, picture
 from tasks.shapes.geneval import ShapesGenEval
 from tasks.shapes.world import Scene, ShapeObject, generation_sample
@@ -85,6 +88,48 @@ def test_mistakes_are_named(include: list, drawn: list, correct: bool, reason: s
 
 def test_any_image_gets_a_verdict(odd_image: Image.Image):
     assert outcome_of(ShapesGenEval(), Response(image=odd_image)).verdict in Verdict
+
+
+@pytest.mark.parametrize("size", [(128, 128), (512, 512), (1024, 512)], ids=str)
+def test_resolution_does_not_matter(size: tuple[int, int]):
+    def resized(sample: Sample) -> Response:
+        return Response(image=truth(sample).image.resize(size))
+
+    assert values_of(result_of(ShapesGenEval({"prompts": 3, "images": 1}), resized))["overall"] == 1
+
+
+def test_boxes_are_in_the_pixels_of_the_picture():
+    sample = next(iter(ShapesGenEval().samples()))
+    image = _draw(("circle", "red", LEFT))
+    small, large = (
+        ShapesGenEval().score(sample, Response(image=image.resize((side, side))))
+        for side in (64, 640)
+    )
+    (before,), (after,) = small.details["detections"], large.details["detections"]
+    assert after["box"] == pytest.approx([10 * v for v in before["box"]], abs=10)
+
+
+def test_a_huge_picture_is_judged_in_little_memory():
+    huge = Image.new("RGB", (6000, 4000), (236, 236, 236))
+    tracemalloc.start()
+    outcome = outcome_of(ShapesGenEval(), Response(image=huge))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert outcome.verdict is Verdict.WRONG
+    assert peak < 100e6
+
+
+def test_no_picture_is_a_failure_of_judging_not_a_zero():
+    with pytest.raises(ValueError, match="no picture"):
+        outcome_of(ShapesGenEval(), Response(text="a circle"))
+
+
+def test_the_protocol_names_the_detectors_version(monkeypatch: pytest.MonkeyPatch):
+    before = ShapesGenEval().protocol(0)
+    monkeypatch.setattr(detector, "DETECTOR_VERSION", "next")
+    after = ShapesGenEval().protocol(0)
+    assert after.judge.version == "next"
+    assert after.hash != before.hash
 
 
 def test_noise_is_not_taken_for_shapes():

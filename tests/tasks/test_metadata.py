@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 import pytest
 
+from harness.errors import SpecError
 from harness.records import Direction, Sample
 from harness.registry import suites, tasks
 from harness.task import Probe, Task
@@ -73,16 +74,51 @@ def test_the_world_is_what_its_hash_says(kind: str):
     assert compute_sha256(kind) == _SHA256[kind]
 
 
-def test_describing_all_tasks_loads_nothing_heavy():
-    code = (
-        "from harness.registry import tasks, suites; import sys\n"
-        "[tasks().get(n).metadata for n in tasks()]; [suites().get(n) for n in suites()]\n"
-        "print([m for m in ('torch', 'numpy', 'PIL', 'scipy', 'easy_vqa') if m in sys.modules])"
-    )
+HEAVY = ("torch", "transformers", "numpy", "PIL", "scipy", "skimage", "cv2", "easy_vqa")
+
+
+def _heavy_after(code: str) -> str:
+    code = f"import sys\n{code}\nprint([m for m in {HEAVY} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == "[]"
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_describing_a_task_loads_nothing_heavy(name: str):
+    build = f"from harness.registry import tasks; tasks().get({name!r})().metadata"
+    assert _heavy_after(build) == "[]"
+
+
+def test_describing_all_suites_loads_nothing_heavy():
+    load = "from harness.registry import suites; [suites().get(name) for name in suites()]"
+    assert _heavy_after(load) == "[]"
+
+
+COUNTS = {
+    "easy-vqa": "questions",
+    "reconstruction": "images",
+    "shapes-edit": "edits",
+    "shapes-geneval": "prompts",
+    "shapes-mmbench": "questions",
+    "shapes-ocr": "words",
+}
+
+
+@pytest.mark.parametrize(("name", "option"), COUNTS.items())
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_task_of_nothing_is_refused(name: str, option: str, value: int):
+    with pytest.raises(SpecError, match=f"{name}: option '{option}' is {value}") as caught:
+        list(tasks().get(name)({option: value}).samples())
+    assert "at least 1" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("name", "option"), COUNTS.items())
+def test_fewer_samples_are_the_first_or_spread_and_never_other_ones(name: str, option: str):
+    few, more = ({s.key: s for s in tasks().get(name)({option: n}).samples()} for n in (3, 6))
+    assert 0 < len(few) < len(more)
+    assert all(more[key] == sample for key, sample in few.items())
 
 
 @pytest.mark.parametrize("name", suites().names())

@@ -56,6 +56,27 @@ def test_the_prompt_shows_question_and_options():
         assert f"\n{letter}. {option}" in prompt
 
 
+def test_the_protocol_holds_the_very_prompt():
+    sample = next(iter(TASK.samples()))
+    options = dict(zip("abcd", sample.data["options"], strict=True))
+    filled = TASK.prompt_template().format(question=sample.data["question"], **options)
+    assert filled == TASK.request(sample, 0).prompt
+
+
+@pytest.mark.parametrize("text", ["", " ", "I can't tell.", "A or B"])
+def test_what_names_no_single_option_is_unparsed_and_scores_zero(text: str):
+    outcome = outcome_of(TASK, Response(text=text))
+    assert outcome.verdict is Verdict.UNPARSED
+    assert outcome.scores == {"correct": 0}
+
+
+def test_a_refusal_spoils_the_question_without_hiding_it():
+    result = result_of(TASK, saying(""))
+    assert result.verdicts == {"unparsed": 160}
+    (circular,) = [m for m in result.metrics if m.name == "circular"]
+    assert (circular.value, circular.n) == (0, 40)
+
+
 def test_hostile_answers_get_a_verdict(hostile_text: str):
     outcome = outcome_of(TASK, Response(text=hostile_text))
     assert outcome.verdict in (Verdict.OK, Verdict.WRONG, Verdict.UNPARSED)

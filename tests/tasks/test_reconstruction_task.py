@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image, ImageFilter
 
-from harness.records import Response, Sample, Verdict
-from tasks.reconstruction import Reconstruction, _original
+from harness.errors import SpecError
+from harness.records import Response, Sample, Verdict, digest
+from tasks.reconstruction import _SOURCES, Reconstruction, _original
 from tasks.shapes.dataset import pixels
 from tasks.shapes.reader import read_word
 from tasks.shapes.world import render, word_sample
@@ -31,11 +32,44 @@ def test_blur_costs_more_the_stronger_it_is():
     assert strong["word_read_before"] == 1
 
 
-def test_another_size_is_wrong_and_named():
-    sample = next(iter(TASK.samples()))
-    outcome = TASK.score(sample, Response(image=Image.new("RGB", (32, 64))))
-    assert outcome.verdict is Verdict.WRONG
-    assert "(32, 64)" in outcome.reason
+def test_a_tokenizer_of_its_own_size_is_compared_at_the_originals():
+    def enlarged(sample: Sample) -> Response:
+        return Response(image=_original(sample).resize((512, 512), Image.Resampling.LANCZOS))
+
+    result = result_of(TASK, enlarged)
+    values = values_of(result)
+    assert values["psnr"] > 35
+    assert values["ssim"] > 0.98
+    assert values["word_read"] == values["word_read_before"] == 1
+    assert {metric.n for metric in result.metrics if metric.name.startswith("word")} == {12}
+
+
+def test_any_image_gets_all_scores(odd_image: Image.Image):
+    word = next(s for s in TASK.samples() if s.category == "words")
+    outcome = TASK.score(word, Response(image=odd_image))
+    assert outcome.verdict is Verdict.OK
+    assert set(outcome.scores) == {"psnr", "ssim", "word_read", "word_read_before"}
+    assert outcome.scores["psnr"] < 30
+    assert outcome.scores["word_read"] == 0
+    assert outcome.details["size"] == list(odd_image.size)
+
+
+def test_no_picture_is_a_failure_of_judging_not_a_zero():
+    with pytest.raises(ValueError, match="no picture"):
+        TASK.score(next(iter(TASK.samples())), Response(text="here you are"))
+
+
+def test_more_pictures_than_there_are_is_refused_with_the_number():
+    with pytest.raises(SpecError, match="1001") as caught:
+        next(iter(Reconstruction({"images": 1001}).samples()))
+    assert "1000" in caught.value.remedy
+
+
+def test_its_identity_follows_all_three_sources():
+    found = Reconstruction.metadata.dataset
+    assert found.sha256 == digest([source.sha256 for source in _SOURCES], 64)
+    assert len({source.sha256 for source in _SOURCES}) == 3
+    assert all(source.name in found.name for source in _SOURCES)
 
 
 def test_the_reader_reads_every_clean_word():
