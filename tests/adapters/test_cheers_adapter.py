@@ -30,8 +30,14 @@ from harness.records import (
     TextDecoding,
 )
 from harness.run.contract import check_count, check_response
-from model_adapters.cheers import COMPONENTS, answering, from_pretrained
-from model_adapters.cheers.accounting import kv_cache_bytes, prefill_flops
+from model_adapters.cheers import (
+    COMPONENTS,
+    CheersConfig,
+    answering,
+    from_pretrained,
+    meta_model,
+)
+from model_adapters.cheers.accounting import account, kv_cache_bytes, look, prefill_flops
 from model_adapters.cheers.adapter import CheersAdapter
 from model_adapters.cheers.hashing import weights_sha256
 from model_adapters.cheers.session import open_session
@@ -224,7 +230,7 @@ def test_prompt_tokens_are_the_text_without_pictures(adapter: CheersAdapter):
 
 
 def share_of_first(make: Callable[[], Any]) -> float:
-    """Share of the whole time until the first token or step; the best of five, for busy machines."""
+    """Share of the whole time until the first token or step: the best of five."""
     timings = [make().timing for _ in range(5)]
     assert all(0 < timing.ttft_s <= timing.total_s for timing in timings)
     return min(timing.ttft_s / timing.total_s for timing in timings)
@@ -429,13 +435,13 @@ def test_the_account_is_what_the_modules_put_out(adapter: CheersAdapter, model: 
     ask(adapter, "what?", images=IMAGES[:1])
     for hook in hooks:
         hook.remove()
-    account = adapter.vision_tokens(640, 480)
-    assert (account.width, account.height) == (640, 480)
-    assert account.patches == shapes["vision_representation"][1]
-    assert account.llm_tokens == shapes["und_projector"][1]
-    assert account.compression == 4
+    found = adapter.vision_tokens(640, 480)
+    assert (found.width, found.height) == (640, 480)
+    assert found.patches == shapes["vision_representation"][1]
+    assert found.llm_tokens == shapes["und_projector"][1]
+    assert found.compression == 4
     grid = model.config.latent_grid
-    assert account.latent_grid == (grid, grid)
+    assert found.latent_grid == (grid, grid)
 
 
 def test_the_cache_is_as_large_as_the_account_says(adapter: CheersAdapter, model: Any):
@@ -444,6 +450,17 @@ def test_the_cache_is_as_large_as_the_account_says(adapter: CheersAdapter, model
     stores = (*cache.keys, *cache.values)
     held = sum(tensor[:, :, : cache.lengths[0]].numel() * tensor.itemsize for tensor in stores)
     assert kv_cache_bytes(model, cache.lengths[0]) == held
+
+
+def test_the_released_model_turns_1024_patches_into_256_tokens():
+    released = meta_model(CheersConfig.released()).to(torch.bfloat16)
+    found = account(released, look(released), 512, 512)
+    assert found.latent_grid == (32, 32)
+    assert (found.patches, found.llm_tokens, found.compression) == (1024, 256, 4)
+    assert found.prefill_flops == pytest.approx(682e9, rel=1e-3)
+    assert found.prefill_flops_uncompressed == pytest.approx(2864e9, rel=1e-3)
+    assert found.kv_cache_bytes == 7 * 2**20
+    assert found.kv_cache_bytes_uncompressed == 28 * 2**20
 
 
 @pytest.mark.parametrize("tokens", [4, 16])
