@@ -114,11 +114,11 @@ def test_a_task_of_nothing_is_refused(name: str, option: str, value: int):
     assert "at least 1" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("name", "option"), COUNTS.items())
-def test_fewer_samples_are_the_first_or_spread_and_never_other_ones(name: str, option: str):
-    few, more = ({s.key: s for s in tasks().get(name)({option: n}).samples()} for n in (3, 6))
+@pytest.mark.parametrize("name", [name for name in COUNTS if name != "easy-vqa"])
+def test_fewer_samples_are_the_first_ones(name: str):
+    few, more = (list(tasks().get(name)({COUNTS[name]: n}).samples()) for n in (3, 5))
     assert 0 < len(few) < len(more)
-    assert all(more[key] == sample for key, sample in few.items())
+    assert more[: len(few)] == few
 
 
 @pytest.mark.parametrize("name", suites().names())
