@@ -54,7 +54,9 @@ def _export_run(run: Path, folder: Path) -> int:
     config = nano_config(tokenizer.get_vocab_size(), special_ids(tokenizer))
     state = load_state(run / "joint.pt")
     vae, projector = finished_vae(run)
-    weights = nano_model(config, vae, projector, 0).state_dict() | state["average"]
+    model = nano_model(config, vae, projector, 0)
+    model.model.vision_representation.load_state_dict(load_state(run / "tower.pt")["model"])
+    weights = model.state_dict() | state["average"]
     # Tied: the state dict holds the embedding under both names.
     weights["lm_head.weight"] = weights["model.language_model.embed_tokens.weight"]
     export_checkpoint(config, weights, folder)

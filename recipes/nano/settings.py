@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from recipes.nano.optimiser import Rule
+
 __all__ = [
     "Mix",
     "Settings",
@@ -70,11 +72,15 @@ REFINE_MIX = Mix(generation=14, editing=2, questions=5, words=2, easy_vqa=2)
 """Reading and easy-VQA come early; what is left of the time goes to drawing."""
 
 
+DRAW_MIX = Mix(generation=14, editing=2, questions=8, words=2, easy_vqa=3)
+"""As in refinement, with more questions about the world: position and shape come last."""
+
+
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One stage of the training of the whole model."""
 
     name: str
-    """`align`, `joint`, `refine` or `tune`."""
+    """`align`, `joint`, `refine`, `settle`, `draw` or `tune`."""
     steps: int
     """Optimiser steps."""
     lr: float
@@ -87,6 +93,8 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of times drawn near noise, where the prompt alone can tell what will be there."""
     mix: Mix = Mix()
     """What a batch is made of."""
+    rule: Rule = "adamw"
+    """How matrices are updated."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,8 +115,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stages: tuple[StageSettings, ...] = (
         StageSettings(name="align", steps=200, lr=1e-3, warmup=50, mix=ALIGN_MIX),
         StageSettings(name="joint", steps=600, lr=1e-3, warmup=50),
-        StageSettings(name="refine", steps=2000, lr=1.2e-3, early=0.5, mix=REFINE_MIX),
-        StageSettings(name="tune", steps=1100, lr=1.2e-3, early=0.5, decay=True, mix=REFINE_MIX),
+        StageSettings(name="refine", steps=1500, lr=1.2e-3, early=0.5, mix=REFINE_MIX),
+        StageSettings(name="settle", steps=1000, lr=1.2e-3, early=0.5, decay=True, mix=REFINE_MIX),
+        StageSettings(
+            name="draw", steps=20000, lr=1.2e-3, warmup=100, early=0.5, mix=DRAW_MIX, rule="muon"
+        ),
+        StageSettings(
+            name="tune", steps=3000, lr=1.2e-3, early=0.5, decay=True, mix=DRAW_MIX, rule="muon"
+        ),
     )
     """Stages behind the VAE and the tower: alignment, joint pretraining, refined pretraining with
     more images to draw, and tuning, in which the rate falls to zero."""
@@ -138,7 +152,6 @@ def smoke_settings() -> Settings:
         24
     """
     mix = Mix(generation=2, editing=1, questions=1, words=1, easy_vqa=1)
-    names = ("align", "joint", "refine", "tune")
     return Settings(
         scenes=24,
         vae=VAESettings(
@@ -149,7 +162,9 @@ def smoke_settings() -> Settings:
             batch=4,
             decoder_steps=2,
         ),
-        stages=tuple(StageSettings(name=name, steps=2, lr=1e-3, mix=mix) for name in names),
+        stages=tuple(
+            msgspec.structs.replace(stage, steps=2, lr=1e-3, mix=mix) for stage in Settings().stages
+        ),
         tower_steps=2,
         tower_batch=2,
         branches=2,
@@ -157,16 +172,15 @@ def smoke_settings() -> Settings:
     )
 
 
-def with_steps(settings: Settings, steps: Mapping[str, int | None]) -> Settings:
-    """The settings with other numbers of steps for some stages, by name; None keeps a stage's.
+def with_steps(settings: Settings, steps: Mapping[str, int]) -> Settings:
+    """The settings with other numbers of steps for some stages, by name.
 
     Example:
         >>> with_steps(Settings(), {"joint": 7}).stages[1].steps
         7
     """
     stages = tuple(
-        msgspec.structs.replace(stage, steps=wanted if wanted is not None else stage.steps)
+        msgspec.structs.replace(stage, steps=steps.get(stage.name, stage.steps))
         for stage in settings.stages
-        for wanted in [steps.get(stage.name)]
     )
     return msgspec.structs.replace(settings, stages=stages)

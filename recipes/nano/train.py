@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -87,6 +87,17 @@ def train(
     return trainer
 
 
+def _read_steps(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> Any:
+    """`STAGE=N` as a mapping."""
+    pairs = [text.partition("=") for text in given]
+    names = [stage.name for stage in Settings().stages]
+    for name, _, count in pairs:
+        if name not in names or not count.isdecimal():
+            msg = f"give STAGE=N with a stage of {', '.join(names)}, not {name}={count}"
+            raise click.BadParameter(msg)
+    return {name: int(count) for name, _, count in pairs}
+
+
 @click.command()
 @click.option(
     "--out",
@@ -102,10 +113,9 @@ def train(
     help="Folder of the finished checkpoint [default: OUT/cheers-nano].",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything.")
-@click.option("--align-steps", type=int, help="Steps of the alignment stage.")
-@click.option("--joint-steps", type=int, help="Steps of the joint stage.")
-@click.option("--refine-steps", type=int, help="Steps of the refinement stage.")
-@click.option("--tune-steps", type=int, help="Steps of the tuning stage.")
+@click.option(
+    "--steps", multiple=True, metavar="STAGE=N", callback=_read_steps, help="Other steps of a stage."
+)
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads of torch.")
 @click.option("--smoke", is_flag=True, help="A few steps of each stage, to see that it runs.")
 def main(
@@ -113,10 +123,7 @@ def main(
     folder: Path,
     export: Path | None,
     seed: int,
-    align_steps: int | None,
-    joint_steps: int | None,
-    refine_steps: int | None,
-    tune_steps: int | None,
+    steps: dict[str, int],
     threads: int,
     smoke: bool,
 ) -> None:
@@ -125,12 +132,6 @@ def main(
     import torch
 
     torch.set_num_threads(threads)
-    steps = {
-        "align": align_steps,
-        "joint": joint_steps,
-        "refine": refine_steps,
-        "tune": tune_steps,
-    }
     base = smoke_settings() if smoke else Settings()
     settings = msgspec.structs.replace(with_steps(base, steps), seed=seed)
     target = export or folder / "cheers-nano"

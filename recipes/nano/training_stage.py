@@ -1,4 +1,4 @@
-"""Stages 2 to 4: alignment, joint pretraining and refinement, in one resumable loop."""
+"""The stages that train the whole model, in one resumable loop."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from recipes.nano.batches import BatchMaker
 from recipes.nano.checkpoint import load_state, save_state
 from recipes.nano.forward import Losses, forward_losses
 from recipes.nano.journal import Journal
+from recipes.nano.optimiser import Optimisers, Rule
 from recipes.nano.settings import Settings, StageSettings
 from recipes.nano.streams import step_generator
 
@@ -132,7 +133,7 @@ class Trainer:
         self._bf16 = bf16
         self._named = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.average = {name: p.detach().clone() for name, p in self._named.items()}
-        self._optimiser = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.95), fused=True)
+        self._optimiser = self._build("adamw")
         self.stage, self.step, self.total = 0, 0, 0
         if self._path.exists():
             self._restore(load_state(self._path))
@@ -143,6 +144,8 @@ class Trainer:
         stages = self.settings.stages
         while self.stage < len(stages):
             stage = stages[self.stage]
+            if stage.rule != self._optimiser.rule:
+                self._optimiser = self._build(stage.rule)
             while self.step < stage.steps:
                 self._one_step(stage)
                 if self.total % self.settings.save_every == 0 or self.step == stage.steps:
@@ -173,12 +176,11 @@ class Trainer:
 
     def _one_step(self, stage: StageSettings) -> None:
         rng = step_generator(self.settings.seed, "joint", self.total)
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(stage, self.step)
+        self._optimiser.set_rate(learning_rate(stage, self.step))
         groups = self._batches.draw(stage.mix, rng, stage.early)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             losses = forward_losses(self.model, groups)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.zero_grad()
         (losses.text + losses.image).backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._named.values(), self.settings.clip)
         self._optimiser.step()
@@ -202,18 +204,13 @@ class Trainer:
         new = [self._named[name].detach() for name in self.average]
         torch._foreach_lerp_(own, new, 1 - decay)
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Matrices decay, vectors and embeddings of positions don't."""
-        matrices = [p for p in self._named.values() if p.ndim >= 2]
-        vectors = [p for p in self._named.values() if p.ndim < 2]
-        return [
-            {"params": matrices, "weight_decay": self.settings.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
+    def _build(self, rule: Rule) -> Optimisers:
+        return Optimisers(self._named, rule, self.settings.weight_decay)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"], strict=False)
         self.average = state["average"]
+        self._optimiser = self._build(state["optimiser"]["rule"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.stage, self.step, self.total = state["stage"], state["step"], state["total"]
 
