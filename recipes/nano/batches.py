@@ -13,7 +13,7 @@ from recipes.nano.forward import Group
 from recipes.nano.pools import Pools
 from recipes.nano.prompts import RowBuilder
 from recipes.nano.rows import Row, collate
-from recipes.nano.settings import Mix, Settings
+from recipes.nano.settings import Mix, Settings, StageSettings
 from tasks.shapes.world import SKILLS, WORD_QUESTION
 
 __all__ = ["BatchMaker"]
@@ -28,7 +28,7 @@ _SKILL_WEIGHTS = {
 }
 _OPEN_QUESTIONS = 0.3
 _DUMMIES_PER_BATCH = 2
-_EARLY_SHIFT = -1.7
+_COLORED = ("colors", "color_attr")
 
 
 class _Draft(NamedTuple):
@@ -58,26 +58,25 @@ class BatchMaker:
         self._settings = settings
         self._tokens = tokens_per_image
 
-    def draw(self, mix: Mix, generator: torch.Generator, early: float = 0.0) -> list[Group]:
+    def draw(self, stage: StageSettings, generator: torch.Generator) -> list[Group]:
         """The groups of one step.
 
         Args:
-            mix: What the batch is made of.
+            stage: What the batch is made of, and when its images are.
             generator: The step's generator.
-            early: Share of times drawn near noise; the others are logit-normal around 0.5.
         """
-        seed = int(torch.randint(2**62, (), generator=generator))
+        seed, mix = int(torch.randint(2**62, (), generator=generator)), stage.mix
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed,))))
         groups = []
         if mix.generation or mix.editing:
-            groups.append(self._group(self._images(mix, rng), generator, early))
+            groups.append(self._group(self._images(stage, rng), generator, stage))
         if mix.questions or mix.easy_vqa:
-            groups.append(self._group(self._questions(mix, rng), generator))
+            groups.append(self._group(self._questions(mix, rng), generator, stage))
         if mix.words:
-            groups.append(self._group(self._words(mix, rng), generator))
+            groups.append(self._group(self._words(mix, rng), generator, stage))
         return groups
 
-    def _group(self, draft: _Draft, generator: torch.Generator, early: float = 0.0) -> Group:
+    def _group(self, draft: _Draft, generator: torch.Generator, stage: StageSettings) -> Group:
         rows = collate(draft.rows, self._tokens)
         seen = torch.stack(draft.seen).float().contiguous(memory_format=torch.channels_last)
         index = torch.tensor(draft.seen_index, dtype=torch.int64)
@@ -85,17 +84,15 @@ class BatchMaker:
             return Group(rows, seen, index)
         latents = torch.cat(draft.latents).float()
         noise = torch.randn(latents.shape, generator=generator)
-        shift = _EARLY_SHIFT * (torch.rand(len(latents), generator=generator) < early).float()
-        t = torch.sigmoid(torch.randn(len(latents), generator=generator) + shift)
-        return Group(rows, seen, index, latents, noise, t)
+        return Group(rows, seen, index, latents, noise, _times(len(latents), generator, stage))
 
-    def _images(self, mix: Mix, rng: np.random.Generator) -> _Draft:
-        pools, settings = self._pools, self._settings
+    def _images(self, stage: StageSettings, rng: np.random.Generator) -> _Draft:
+        pools, settings, mix = self._pools, self._settings, stage.mix
         draft = _Draft([], [], [], [])
         for number in rng.integers(len(pools.dummy_pixels), size=_DUMMIES_PER_BATCH):
             draft.seen.append(pools.dummy_pixels[number])
         for _ in range(mix.generation):
-            prompt, scenes = self._prompt(rng)
+            prompt, scenes = self._prompt(rng, stage.colored)
             dummy = bool(rng.random() >= settings.no_dummy)
             drop = bool(rng.random() < settings.drop_prompt)
             row = self._builder.generation(prompt, len(scenes), drop=drop, dummy=dummy)
@@ -107,9 +104,10 @@ class BatchMaker:
             self._edit(draft, rng)
         return draft
 
-    def _prompt(self, rng: np.random.Generator) -> tuple[str, list[int]]:
+    def _prompt(self, rng: np.random.Generator, colored: float) -> tuple[str, list[int]]:
         """A prompt, and scenes that show it: skills by weight, prompts of a skill alike."""
-        weights = np.array([_SKILL_WEIGHTS[skill] for skill in SKILLS])
+        more = {skill: colored if skill in _COLORED else 1.0 for skill in SKILLS}
+        weights = np.array([_SKILL_WEIGHTS[skill] * more[skill] for skill in SKILLS])
         skill = SKILLS[int(rng.choice(len(SKILLS), p=weights / weights.sum()))]
         prompts = self._pools.prompts[skill]
         prompt = list(prompts)[int(rng.integers(len(prompts)))]
@@ -160,3 +158,9 @@ class BatchMaker:
         draft.rows.append(self._builder.questions(pairs))
         draft.seen_index.append(len(draft.seen))
         draft.seen.append(pixels)
+
+
+def _times(count: int, generator: torch.Generator, stage: StageSettings) -> Tensor:
+    """Logit-normal times (count,), a share of them near noise."""
+    early = torch.rand(count, generator=generator) < stage.early
+    return torch.sigmoid(torch.randn(count, generator=generator) + stage.early_logit * early)

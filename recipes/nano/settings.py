@@ -80,7 +80,7 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """One stage of the training of the whole model."""
 
     name: str
-    """`align`, `joint`, `refine`, `settle`, `draw` or `tune`."""
+    """`align`, `joint`, `refine`, `settle`, `draw`, `steer` or `tune`."""
     steps: int
     """Optimiser steps."""
     lr: float
@@ -91,6 +91,10 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether the rate falls linearly to zero over the stage; otherwise it stays."""
     early: float = 0.0
     """Share of times drawn near noise, where the prompt alone can tell what will be there."""
+    early_logit: float = -1.7
+    """Mean logit of those times; the others' is 0."""
+    colored: float = 1.0
+    """Weight of prompts that name colours, over their weight in the first stages."""
     mix: Mix = Mix()
     """What a batch is made of."""
     rule: Rule = "adamw"
@@ -118,10 +122,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         StageSettings(name="refine", steps=1500, lr=1.2e-3, early=0.5, mix=REFINE_MIX),
         StageSettings(name="settle", steps=1000, lr=1.2e-3, early=0.5, decay=True, mix=REFINE_MIX),
         StageSettings(
-            name="draw", steps=20000, lr=1.2e-3, warmup=100, early=0.5, mix=DRAW_MIX, rule="muon"
+            name="draw", steps=1700, lr=1.2e-3, warmup=100, early=0.5, mix=DRAW_MIX, rule="muon"
         ),
         StageSettings(
-            name="tune", steps=3000, lr=1.2e-3, early=0.5, decay=True, mix=DRAW_MIX, rule="muon"
+            name="steer",
+            steps=20000,
+            lr=1.2e-3,
+            early=0.7,
+            early_logit=-2.5,
+            colored=2.0,
+            mix=DRAW_MIX,
+            rule="muon",
+        ),
+        StageSettings(
+            name="tune",
+            steps=3000,
+            lr=1.2e-3,
+            decay=True,
+            early=0.6,
+            early_logit=-2.2,
+            colored=1.5,
+            mix=DRAW_MIX,
+            rule="muon",
         ),
     )
     """Stages behind the VAE and the tower: alignment, joint pretraining, refined pretraining with

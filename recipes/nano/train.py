@@ -114,7 +114,11 @@ def _read_steps(_ctx: click.Context, _option: click.Parameter, given: Sequence[s
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything.")
 @click.option(
-    "--steps", multiple=True, metavar="STAGE=N", callback=_read_steps, help="Other steps of a stage."
+    "--steps",
+    multiple=True,
+    metavar="STAGE=N",
+    callback=_read_steps,
+    help="Other steps of a stage.",
 )
 @click.option("--threads", type=int, default=1, show_default=True, help="Threads of torch.")
 @click.option("--smoke", is_flag=True, help="A few steps of each stage, to see that it runs.")

@@ -177,7 +177,7 @@ class Trainer:
     def _one_step(self, stage: StageSettings) -> None:
         rng = step_generator(self.settings.seed, "joint", self.total)
         self._optimiser.set_rate(learning_rate(stage, self.step))
-        groups = self._batches.draw(stage.mix, rng, stage.early)
+        groups = self._batches.draw(stage, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             losses = forward_losses(self.model, groups)
         self._optimiser.zero_grad()
