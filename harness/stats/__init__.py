@@ -1,20 +1,39 @@
-"""Point estimates and 95% intervals, clustered by prompt."""
+"""Point estimates and 95% intervals, clustered by prompt; paired differences and their power."""
 
 from harness.stats.bootstrap import bootstrap_mean, bootstrap_weights
 from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
+from harness.stats.paired import (
+    Discordance,
+    discordance,
+    holm,
+    mcnemar_exact,
+    paired_estimate,
+    paired_interval,
+    sign_flip_test,
+)
+from harness.stats.power import minimum_detectable_difference, power_at
 from harness.stats.quantiles import quantile, quantile_interval
 
 __all__ = [
     "LEVEL",
+    "Discordance",
     "Estimate",
     "Interval",
     "bootstrap_mean",
     "bootstrap_weights",
     "clip",
+    "discordance",
     "estimate_mean",
+    "holm",
+    "mcnemar_exact",
+    "minimum_detectable_difference",
+    "paired_estimate",
+    "paired_interval",
+    "power_at",
     "quantile",
     "quantile_interval",
+    "sign_flip_test",
     "student_interval",
     "student_quantile",
     "wilson_interval",
