@@ -174,7 +174,8 @@ def _cluster_sums(values: Floats, clusters: Ints, strata: Ints | None) -> Floats
     strata = np.zeros(len(values), dtype=np.int64) if strata is None else strata
     _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
     _, cluster = np.unique(clusters, return_inverse=True)
-    return np.bincount(cluster, weights=values / (sizes[stratum] * len(sizes)))
+    shares = values / (sizes[stratum] * len(sizes))
+    return np.bincount(cluster, weights=shares).astype(np.float64)
 
 
 def _all_signs(count: int) -> Floats:
