@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": "harness.cli.run_command",
     "score": "harness.cli.score_command",
     "leaderboard": "harness.cli.leaderboard_command",
+    "compare": "harness.cli.compare_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
     "doctor": "harness.cli.doctor_command",

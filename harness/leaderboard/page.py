@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.leaderboard.numbers import (
     arrow,
@@ -13,26 +11,15 @@ from harness.leaderboard.numbers import (
     verdict_text,
 )
 from harness.leaderboard.table import Cell, Column, Table
+from harness.pages import render_page
 from harness.records import TaskStatus
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 __all__ = ["to_html"]
 
 
 def to_html(table: Table) -> str:
-    """The page; its policy allows its own style and script by hash and nothing else."""
-    style, script = _part("page.css"), _part("page.js")
-    return _template().render(
-        table=table,
-        style=style,
-        script=script,
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
-        view=_view,
-        arrow=arrow,
-    )
+    """The page."""
+    return render_page("harness.leaderboard", "page", table=table, view=_view, arrow=arrow)
 
 
 def _view(cell: Cell, column: Column) -> dict[str, Any]:
@@ -58,26 +45,3 @@ def _bar(cell: Cell, column: Column) -> dict[str, float] | None:
     low = value.value if value.low is None else value.low
     high = value.value if value.high is None else value.high
     return {"value": 100 * value.value, "low": 100 * low, "width": 100 * (high - low)}
-
-
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("harness.leaderboard", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
-
-
-def _part(name: str) -> str:
-    from importlib.resources import files
-
-    return (files("harness.leaderboard") / "page" / name).read_text(encoding="utf-8")
-
-
-def _csp_hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 import msgspec
 
 from harness.leaderboard.numbers import cell_text, heading, interval_text, value_text, verdict_text
 from harness.leaderboard.table import Cell, Column, Row, Table
 from harness.records import TaskStatus
+from harness.text import markdown, one_line
 
 __all__ = ["to_csv", "to_json", "to_latex", "to_markdown"]
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -28,10 +27,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def to_markdown(table: Table) -> str:
     """The table, then verdict counts where they matter, then the protocols."""
-    head = ["model", *(_md(heading(column)) for column in table.columns)]
+    head = ["model", *(markdown(heading(column)) for column in table.columns)]
     rule = ["---", *["---:"] * len(table.columns)]
     # Numbers are this module's own text; only names come from outside.
-    rows = [[_md(_label(row)), *_texts(row, table)] for row in table.rows]
+    rows = [[markdown(_label(row)), *_texts(row, table)] for row in table.rows]
     return "\n".join([*map(_md_row, [head, rule, *rows]), "", *_notes(table), ""])
 
 
@@ -59,7 +58,7 @@ def to_latex(table: Table) -> str:
     for row in table.rows:
         cells = zip(row.cells, table.columns, strict=True)
         lines.append(" & ".join([_tex(_label(row)), *(_tex_cell(*c) for c in cells)]) + r" \\")
-    protocols = [f"% {_one_line(text)}" for text in _protocol_lines(table)]
+    protocols = [f"% {one_line(text)}" for text in _protocol_lines(table)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *protocols, ""])
 
 
@@ -75,13 +74,13 @@ def _texts(row: Row, table: Table) -> list[str]:
 def _notes(table: Table) -> list[str]:
     """What the numbers don't say: unclear verdicts, notes, protocols."""
     lines = [
-        f"- {_md(_label(row))}, {column.task}: {verdict_text(cell)}"
+        f"- {markdown(_label(row))}, {column.task}: {verdict_text(cell)}"
         for row in table.rows
         for cell, column in zip(row.cells, table.columns, strict=True)
         if column.primary and _is_unclear(cell)
     ]
     lines += _row_notes(table)
-    protocols = [f"- {_md(text)}" for text in _protocol_lines(table)]
+    protocols = [f"- {markdown(text)}" for text in _protocol_lines(table)]
     unclear = ["Verdicts that aren't simply right or wrong, and notes:", "", *lines, ""]
     return [
         *(unclear if lines else []),
@@ -93,7 +92,7 @@ def _notes(table: Table) -> list[str]:
 
 def _row_notes(table: Table) -> list[str]:
     return [
-        f"- {_md(_label(row))}, {column.task}: {_md(note)}"
+        f"- {markdown(_label(row))}, {column.task}: {markdown(note)}"
         for row in table.rows
         for cell, column in zip(row.cells, table.columns, strict=True)
         if column.primary
@@ -116,14 +115,6 @@ def _protocol_lines(table: Table) -> list[str]:
 
 def _md_row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _md(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 _CSV_HEAD = [
@@ -162,4 +153,4 @@ def _tex_cell(cell: Cell, column: Column) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in _one_line(text))
+    return "".join(_LATEX.get(character, character) for character in one_line(text))

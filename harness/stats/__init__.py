@@ -13,14 +13,24 @@ from harness.stats.paired import (
     sign_flip_test,
 )
 from harness.stats.power import minimum_detectable_difference, power_at
-from harness.stats.quantiles import quantile, quantile_interval
+from harness.stats.quantiles import (
+    bootstrap_quantile_difference,
+    quantile,
+    quantile_interval,
+)
+from harness.stats.sequential import BettingSequence, Look, SequentialGate, Stop
 
 __all__ = [
     "LEVEL",
+    "BettingSequence",
     "Discordance",
     "Estimate",
     "Interval",
+    "Look",
+    "SequentialGate",
+    "Stop",
     "bootstrap_mean",
+    "bootstrap_quantile_difference",
     "bootstrap_weights",
     "clip",
     "discordance",

@@ -9,7 +9,7 @@ from harness.stats.bootstrap import bootstrap_weights
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
-__all__ = ["quantile", "quantile_interval"]
+__all__ = ["bootstrap_quantile_difference", "quantile", "quantile_interval"]
 
 
 def quantile(values: Floats, q: float) -> float:
@@ -59,11 +59,34 @@ def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
 
 
 def _by_bootstrap(values: Floats, clusters: Ints, q: float, level: float) -> Interval:
-    order = np.argsort(values, kind="stable")
-    weights = bootstrap_weights(clusters, resamples=2000)[:, order]
-    cumulative = np.cumsum(weights, axis=1)
-    targets = q * cumulative[:, -1:]
-    picks = np.argmax(cumulative >= targets, axis=1)
+    draws = _weighted_quantile(values, bootstrap_weights(clusters, resamples=2000), q)
     tail = (1 - level) / 2
-    low, high = np.quantile(values[order][picks], [tail, 1 - tail])
+    low, high = np.quantile(draws, [tail, 1 - tail])
     return Interval(float(low), float(high), "cluster bootstrap")
+
+
+def bootstrap_quantile_difference(
+    first: Floats, second: Floats, clusters: Ints, q: float, level: float = LEVEL
+) -> Interval:
+    """Percentile interval of the difference of two quantiles over the same samples.
+
+    Args:
+        first: Shape (n,).
+        second: Shape (n,), the same samples.
+        clusters: Cluster number of each sample, shape (n,).
+        q: Quantile in (0, 1).
+        level: Coverage.
+    """
+    weights = bootstrap_weights(clusters, resamples=2000)
+    draws = _weighted_quantile(second, weights, q) - _weighted_quantile(first, weights, q)
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high), "paired cluster bootstrap")
+
+
+def _weighted_quantile(values: Floats, weights: Floats, q: float) -> Floats:
+    """The quantile of each resample (B,)."""
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(weights[:, order], axis=1)
+    picks = np.argmax(cumulative >= q * cumulative[:, -1:], axis=1)
+    return np.asarray(values[order][picks], dtype=np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.stats.clustered import Floats
 
-__all__ = ["BettingSequence", "SequentialGate", "Stop"]
+__all__ = ["BettingSequence", "Look", "SequentialGate", "Stop"]
 
 _GRID = 801
 _LARGEST_BET = 0.5

@@ -1,0 +1,158 @@
+"""One metric in two runs: the difference and everything that says whether it's real."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from harness.aggregate import QUANTILES, point_estimate, strata_of
+from harness.columns import ScoreColumn, by_cluster
+from harness.compare.records import Change, Difference
+from harness.records import Aggregation, Direction, MetricSpec
+from harness.stats import (
+    Interval,
+    bootstrap_quantile_difference,
+    discordance,
+    holm,
+    mcnemar_exact,
+    minimum_detectable_difference,
+    paired_estimate,
+    paired_interval,
+    sign_flip_test,
+)
+
+__all__ = ["ALPHA", "adjusted", "measure_difference"]
+
+ALPHA = 0.05
+"""Level at which a difference is called one."""
+
+_FLAT = 1e-12
+
+
+class _Pair(NamedTuple):
+    first: ScoreColumn
+    second: ScoreColumn
+
+
+def measure_difference(
+    task: str,
+    spec: MetricSpec,
+    first: ScoreColumn,
+    second: ScoreColumn,
+    *,
+    protocol_hash: str,
+    primary: bool,
+) -> Difference:
+    """Compare one metric over the samples that have a score in both runs.
+
+    Args:
+        task: Registry name of the task.
+        spec: Definition of the metric.
+        first: Scores of the first run.
+        second: Scores of the second run, of the same samples in the same order.
+        protocol_hash: The protocol of both.
+        primary: Whether it's the task's primary metric.
+    """
+    whole = _Pair(by_cluster(first, spec.aggregation), by_cluster(second, spec.aggregation))
+    known = ~(np.isnan(whole.first.values) | np.isnan(whole.second.values))
+    pair = _Pair(whole.first.pick(known), whole.second.pick(known))
+    difference = Difference(
+        task=task,
+        metric=spec,
+        primary=primary,
+        protocol_hash=protocol_hash,
+        change=Change.UNKNOWN,
+        n=int(known.sum()),
+        clusters=len(np.unique(pair.first.clusters)),
+        unknown=int((~known).sum()),
+    )
+    if not difference.n:
+        return difference
+    counts = discordance(pair.first.values, pair.second.values)
+    values = [point_estimate(spec, column) for column in pair]
+    measured = msgspec.structs.replace(
+        difference,
+        first=values[0],
+        second=values[1],
+        difference=values[1] - values[0],
+        only_first=counts.only_first,
+        only_second=counts.only_second,
+        **(_of_quantile(spec, pair) if spec.aggregation in QUANTILES else _of_mean(spec, pair)),
+    )
+    return msgspec.structs.replace(measured, change=_change(measured, measured.p_value))
+
+
+def adjusted(differences: list[Difference]) -> list[Difference]:
+    """Adjust the primary metrics for one another, so that more tasks don't mean more alarms."""
+    tested = [i for i, d in enumerate(differences) if d.primary and d.p_value is not None]
+    p_values = holm([differences[i].p_value or 0.0 for i in tested])
+    result = list(differences)
+    for index, p_value in zip(tested, p_values, strict=True):
+        one = differences[index]
+        change = _change(one, p_value)
+        result[index] = msgspec.structs.replace(one, p_adjusted=p_value, change=change)
+    return result
+
+
+def _of_mean(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+    first, second, clusters = pair.first.values, pair.second.values, pair.first.clusters
+    strata = strata_of(spec, pair.first)
+    estimate = paired_estimate(first, second, clusters, strata)
+    factor = estimate.n if spec.aggregation is Aggregation.SUM else 1
+    interval = paired_interval(estimate)
+    detectable = minimum_detectable_difference(estimate.standard_error, estimate.degrees)
+    spread = float(np.std(second - first, ddof=1)) if estimate.n > 1 else 0.0
+    return {
+        **_ends(interval, factor),
+        **_test(pair, strata),
+        "detectable": None if detectable is None else detectable * factor,
+        "standardised": float(np.mean(second - first)) / spread if spread > _FLAT else None,
+    }
+
+
+def _test(pair: _Pair, strata: Any) -> dict[str, Any]:
+    """McNemar's exact test for independent rights and wrongs, swapped clusters for the rest."""
+    first, second, clusters = pair.first.values, pair.second.values, pair.first.clusters
+    if len(np.unique(clusters)) < 2:
+        return {}
+    binary = bool(np.isin(np.concatenate([first, second]), (0.0, 1.0)).all())
+    if binary and strata is None and len(np.unique(clusters)) == len(clusters):
+        return {"p_value": mcnemar_exact(discordance(first, second)), "p_method": "McNemar, exact"}
+    p_value = sign_flip_test(first, second, clusters, strata)
+    return {"p_value": p_value, "p_method": "sign flips of clusters"}
+
+
+def _of_quantile(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+    clusters = pair.first.clusters
+    if len(np.unique(clusters)) < 2:
+        return {}
+    q = QUANTILES[spec.aggregation]
+    return _ends(
+        bootstrap_quantile_difference(pair.first.values, pair.second.values, clusters, q), 1
+    )
+
+
+def _ends(interval: Interval | None, factor: int) -> dict[str, Any]:
+    if interval is None:
+        return {}
+    low, high = interval.low * factor, interval.high * factor
+    return {"low": low, "high": high, "method": interval.method}
+
+
+def _change(difference: Difference, p_value: float | None) -> Change:
+    if difference.low is None or difference.difference is None:
+        return Change.UNKNOWN
+    clear = p_value < ALPHA if p_value is not None else _excludes_zero(difference)
+    direction = difference.metric.direction
+    if not clear or direction is Direction.NEITHER or math.isclose(difference.difference, 0.0):
+        return Change.UNCLEAR
+    rose = difference.difference > 0
+    return Change.BETTER if rose is (direction is Direction.HIGHER) else Change.WORSE
+
+
+def _excludes_zero(difference: Difference) -> bool:
+    low, high = difference.low, difference.high
+    return low is not None and high is not None and not low <= 0 <= high

@@ -1,0 +1,77 @@
+"""A comparison as Markdown and JSON. Labels and reasons are hostile input."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.compare.numbers import readable
+from harness.compare.records import Comparison, Flip
+from harness.text import markdown, one_line
+
+__all__ = ["to_json", "to_markdown"]
+
+_HEAD = (
+    *("task", "first", "second", "difference", "95% interval", "p", "verdict"),
+    *("detectable", "flips", "n"),
+)
+_FLIPS_SHOWN = 10
+_REASON = 90
+
+
+def to_json(comparison: Comparison) -> str:
+    """The whole comparison at full precision."""
+    return msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode() + "\n"
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """The table of differences, what was left out, and some flipped samples of each task."""
+    return "\n".join([*_table(comparison), "", *_legend(comparison), *_flips(comparison), ""])
+
+
+def _table(comparison: Comparison) -> Iterator[str]:
+    first, second = (markdown(side.label) for side in (comparison.first, comparison.second))
+    yield f"{second} (second) compared with {first} (first)"
+    yield ""
+    yield _row(_HEAD)
+    yield _row(("---", *["---:"] * 5, "---", *["---:"] * 3))
+    for difference in comparison.differences:
+        texts = readable(difference)
+        cells = (*texts[:6], texts.change, texts.detectable, texts.flips, texts.n)
+        yield _row((markdown(cells[0]), *cells[1:]))
+
+
+def _legend(comparison: Comparison) -> Iterator[str]:
+    yield (
+        "Differences are second minus first over the same samples; fractions in percent, clustered "
+        "by prompt. p is adjusted for the number of tasks (Holm), in brackets where it isn't. "
+        "Detectable: the smallest true difference found with a chance of 80%. Flips: samples that "
+        "score higher in the second (+) and in the first (-)."
+    )
+    for skipped in comparison.skipped:
+        yield f"- {markdown(skipped.task)} isn't compared: {markdown(skipped.reason)}"
+
+
+def _flips(comparison: Comparison) -> Iterator[str]:
+    by_task: dict[str, list[Flip]] = defaultdict(list)
+    for flip in comparison.flips:
+        by_task[flip.task].append(flip)
+    for task, flips in by_task.items():
+        yield from ("", f"Samples of {markdown(task)} that ended differently ({len(flips)}):", "")
+        yield from (_flip(flip) for flip in flips[:_FLIPS_SHOWN])
+        if len(flips) > _FLIPS_SHOWN:
+            yield f"- and {len(flips) - _FLIPS_SHOWN} more (`--format json` lists all)"
+
+
+def _flip(flip: Flip) -> str:
+    reason = flip.second_reason or flip.first_reason
+    category = f" {markdown(flip.category)}" if flip.category else ""
+    why = f": {markdown(one_line(reason)[-_REASON:])}" if reason else ""
+    name = markdown(f"{flip.id}#{flip.k}")
+    return f"- {name}{category}: {flip.first.value} → {flip.second.value}{why}"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"

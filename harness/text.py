@@ -1,0 +1,29 @@
+"""Text that came from outside, made safe for the format it goes into."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["markdown", "one_line"]
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def markdown(text: str) -> str:
+    r"""One line whose characters mean nothing to Markdown.
+
+    Example:
+        >>> markdown("a|b\n<i>")
+        'a\\|b \\<i\\>'
+    """
+    return _MARKDOWN.sub(r"\\\1", one_line(text))
+
+
+def one_line(text: str) -> str:
+    r"""Printable characters only, runs of white space as one space.
+
+    Example:
+        >>> one_line(" a\n\tb\x00")
+        'a b'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
