@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,6 @@ _SKILL_WEIGHTS = {
 }
 _OPEN_QUESTIONS = 0.3
 _DUMMIES_PER_BATCH = 2
-_COLORED = ("colors", "color_attr")
 
 
 class _Draft(NamedTuple):
@@ -71,7 +71,7 @@ class BatchMaker:
         if mix.generation or mix.editing:
             groups.append(self._group(self._images(stage, rng), generator, stage))
         if mix.questions or mix.easy_vqa:
-            groups.append(self._group(self._questions(mix, rng), generator, stage))
+            groups.append(self._group(self._questions(stage, rng), generator, stage))
         if mix.words:
             groups.append(self._group(self._words(mix, rng), generator, stage))
         return groups
@@ -92,7 +92,7 @@ class BatchMaker:
         for number in rng.integers(len(pools.dummy_pixels), size=_DUMMIES_PER_BATCH):
             draft.seen.append(pools.dummy_pixels[number])
         for _ in range(mix.generation):
-            prompt, scenes = self._prompt(rng, stage.colored)
+            prompt, scenes = self._prompt(rng, stage.skills)
             dummy = bool(rng.random() >= settings.no_dummy)
             drop = bool(rng.random() < settings.drop_prompt)
             row = self._builder.generation(prompt, len(scenes), drop=drop, dummy=dummy)
@@ -104,10 +104,11 @@ class BatchMaker:
             self._edit(draft, rng)
         return draft
 
-    def _prompt(self, rng: np.random.Generator, colored: float) -> tuple[str, list[int]]:
+    def _prompt(
+        self, rng: np.random.Generator, factors: Mapping[str, float]
+    ) -> tuple[str, list[int]]:
         """A prompt, and scenes that show it: skills by weight, prompts of a skill alike."""
-        more = {skill: colored if skill in _COLORED else 1.0 for skill in SKILLS}
-        weights = np.array([_SKILL_WEIGHTS[skill] * more[skill] for skill in SKILLS])
+        weights = np.array([_SKILL_WEIGHTS[s] * factors.get(s, 1.0) for s in SKILLS])
         skill = SKILLS[int(rng.choice(len(SKILLS), p=weights / weights.sum()))]
         prompts = self._pools.prompts[skill]
         prompt = list(prompts)[int(rng.integers(len(prompts)))]
@@ -124,11 +125,11 @@ class BatchMaker:
         draft.seen_index.append(len(draft.seen))
         draft.seen.append(pools.source_pixels[index])
 
-    def _questions(self, mix: Mix, rng: np.random.Generator) -> _Draft:
-        pools, count = self._pools, self._settings.questions_per_image
+    def _questions(self, stage: StageSettings, rng: np.random.Generator) -> _Draft:
+        pools, count, mix = self._pools, self._settings.questions_per_image, stage.mix
         draft = _Draft([], [], [], [])
         for index in rng.integers(len(pools.questions), size=mix.questions):
-            pairs = self._ask(int(index), rng)
+            pairs = self._ask(int(index), rng, stage.questions)
             self._understand(draft, pools.question_pixels[index], pairs)
         for index in rng.integers(len(pools.easy), size=mix.easy_vqa):
             known = pools.easy[index]
@@ -136,10 +137,13 @@ class BatchMaker:
             self._understand(draft, pools.easy_pixels[index], pairs)
         return draft
 
-    def _ask(self, index: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+    def _ask(
+        self, index: int, rng: np.random.Generator, factors: Mapping[str, float]
+    ) -> list[tuple[str, str]]:
         facts = facts_of(self._pools.questions[index])
-        pairs = []
-        for number in rng.integers(len(facts), size=self._settings.questions_per_image):
+        weights = np.array([factors.get(fact.kind, 1.0) for fact in facts])
+        count, pairs = self._settings.questions_per_image, []
+        for number in rng.choice(len(facts), size=count, p=weights / weights.sum()):
             fact = facts[number]
             if rng.random() < _OPEN_QUESTIONS:
                 pairs.append((fact.question, fact.answer))

@@ -20,6 +20,8 @@ _DESCRIPTIONS = tuple(f"a {color} {shape}" for color in COLORS for shape in SHAP
 class Fact(NamedTuple):
     """A question with its answer and what else could be answered."""
 
+    kind: str
+    """Category of the suite that asks such questions."""
     question: str
     """The question."""
     answer: str
@@ -36,25 +38,28 @@ def facts_of(scene: Scene) -> list[Fact]:
     for item in scene.objects:
         if shapes[item.shape] == 1:
             question = f"what color is the {item.shape}?"
-            facts.append(_fact(question, item.color, tuple(COLORS)))
+            facts.append(_fact("color", question, item.color, tuple(COLORS)))
         if colors[item.color] == 1:
-            facts.append(_fact(f"what shape is the {item.color} object?", item.shape, SHAPES))
+            question = f"what shape is the {item.color} object?"
+            facts.append(_fact("shape", question, item.shape, SHAPES))
     if len(scene.objects) == 2 and len(shapes) == 2:
         first, second = scene.objects
         facts += [_position(first, second), _position(second, first)]
     shown = {f"a {item.color} {item.shape}" for item in scene.objects}
     wrong = tuple(text for text in _DESCRIPTIONS if text not in shown)
-    facts += [Fact("which of these is in the image?", text, wrong) for text in sorted(shown)]
+    question = "which of these is in the image?"
+    facts += [Fact("existence", question, text, wrong) for text in sorted(shown)]
     return facts
 
 
-def _fact(question: str, answer: str, pool: tuple[str, ...]) -> Fact:
-    return Fact(question, answer, tuple(name for name in pool if name != answer))
+def _fact(kind: str, question: str, answer: str, pool: tuple[str, ...]) -> Fact:
+    return Fact(kind, question, answer, tuple(name for name in pool if name != answer))
 
 
 def _count(shape: str, number: int) -> Fact:
     words = tuple(NUMBER_WORDS.values())
-    return _fact(f"how many {plural(shape)} are in the image?", NUMBER_WORDS[number], words)
+    question = f"how many {plural(shape)} are in the image?"
+    return _fact("count", question, NUMBER_WORDS[number], words)
 
 
 def _position(first: ShapeObject, second: ShapeObject) -> Fact:
@@ -64,7 +69,7 @@ def _position(first: ShapeObject, second: ShapeObject) -> Fact:
     else:
         relation = "above" if y0 < y1 else opposite("above")
     question = f"where is the {first.shape} relative to the {second.shape}?"
-    return _fact(question, relation, RELATIONS)
+    return _fact("position", question, relation, RELATIONS)
 
 
 def as_mcq(fact: Fact, rng: np.random.Generator) -> tuple[str, str]:

@@ -73,14 +73,17 @@ REFINE_MIX = Mix(generation=14, editing=2, questions=5, words=2, easy_vqa=2)
 
 
 DRAW_MIX = Mix(generation=14, editing=2, questions=8, words=2, easy_vqa=3)
-"""As in refinement, with more questions about the world: position and shape come last."""
+"""As in refinement, with more questions about the world."""
+
+PLACE_MIX = Mix(generation=14, editing=2, questions=14, words=2, easy_vqa=3)
+"""Still more questions: where things are comes last, in pictures and in answers."""
 
 
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One stage of the training of the whole model."""
 
     name: str
-    """`align`, `joint`, `refine`, `settle`, `draw`, `steer` or `tune`."""
+    """`align`, `joint`, `refine`, `settle`, `draw`, `steer`, `place` or `tune`."""
     steps: int
     """Optimiser steps."""
     lr: float
@@ -93,8 +96,10 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of times drawn near noise, where the prompt alone can tell what will be there."""
     early_logit: float = -1.7
     """Mean logit of those times; the others' is 0."""
-    colored: float = 1.0
-    """Weight of prompts that name colours, over their weight in the first stages."""
+    skills: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Factors on the weights of text-to-image prompts, by GenEval skill."""
+    questions: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Factors on the weights of questions about the world, by kind."""
     mix: Mix = Mix()
     """What a batch is made of."""
     rule: Rule = "adamw"
@@ -126,12 +131,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
         StageSettings(
             name="steer",
-            steps=20000,
+            steps=2400,
             lr=1.2e-3,
             early=0.7,
             early_logit=-2.5,
-            colored=2.0,
+            skills={"colors": 2.0, "color_attr": 2.0},
             mix=DRAW_MIX,
+            rule="muon",
+        ),
+        StageSettings(
+            name="place",
+            steps=20000,
+            lr=1.2e-3,
+            early=0.7,
+            early_logit=-2.3,
+            skills={"color_attr": 1.5, "position": 2.0, "counting": 1.5},
+            questions={"position": 4.0, "shape": 2.0, "color": 1.5},
+            mix=PLACE_MIX,
             rule="muon",
         ),
         StageSettings(
@@ -141,8 +157,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             decay=True,
             early=0.6,
             early_logit=-2.2,
-            colored=1.5,
-            mix=DRAW_MIX,
+            skills={"color_attr": 1.5, "position": 1.5, "counting": 1.5},
+            questions={"position": 3.0, "shape": 2.0, "color": 1.5},
+            mix=PLACE_MIX,
             rule="muon",
         ),
     )
