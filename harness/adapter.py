@@ -24,6 +24,7 @@ from harness.records import (
     Record,
     Request,
     Response,
+    Sample,
 )
 
 if TYPE_CHECKING:
@@ -114,6 +115,22 @@ class ModelAdapter(abc.ABC):
         what its tensors need, e.g. the number and size of images.
         """
         return None
+
+    def address(self, request: Request, task: str, sample: Sample) -> Request:
+        """Note on a request which sample it belongs to, for adapters that replay responses.
+
+        A model's response depends on the request alone, so models leave this as it is. The
+        request's digest in the ledger is that of the request as the task made it.
+
+        Args:
+            request: What the task asks.
+            task: Registry name of the task.
+            sample: The sample that the request was made from.
+
+        Returns:
+            The request to serve, of the same kind.
+        """
+        return request
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """Batch size to use where the user names none."""

@@ -9,6 +9,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "LedgerError",
+    "NoResponseError",
     "OutOfMemoryError",
     "ProtocolMismatchError",
     "RunFailedError",
@@ -53,6 +54,22 @@ class CapabilityError(BenchError):
 
 class AdapterError(BenchError):
     """A model adapter couldn't be built or broke its contract."""
+
+
+class NoResponseError(AdapterError):
+    """An adapter that replays stored responses has none for a request, or none that is usable.
+
+    The sample becomes `missing` or `errored` with exactly this reason; it says nothing about the
+    adapter, so it never ends a run.
+
+    Args:
+        what: What is wrong, with the file's name.
+        missing: Whether there is no response at all, rather than one that can't be used.
+    """
+
+    def __init__(self, what: str, *, missing: bool = False) -> None:
+        super().__init__(what)
+        self.missing = missing
 
 
 class CheckpointError(AdapterError):

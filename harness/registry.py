@@ -17,9 +17,10 @@ from harness.records import Suite
 
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter
+    from harness.export import Exporter
     from harness.task import Task
 
-__all__ = ["Registry", "models", "suites", "tasks"]
+__all__ = ["Registry", "exports", "models", "suites", "tasks"]
 
 T = TypeVar("T")
 
@@ -113,3 +114,9 @@ def models() -> Registry[type[ModelAdapter]]:
 def suites() -> Registry[Suite]:
     """Registry of suites (group `cheers_bench.suites`)."""
     return Registry("suite", "cheers_bench.suites")
+
+
+@cache
+def exports() -> Registry[Exporter]:
+    """Registry of further export formats (group `cheers_bench.exports`)."""
+    return Registry("export format", "cheers_bench.exports")

@@ -87,6 +87,25 @@ class Task(abc.ABC):
         """Judge many responses; override where a detector or judge is faster in batches."""
         return [self.score(sample, response) for sample, response in pairs]
 
+    def preflight(self) -> None:
+        """Check cheaply, before the model is asked, that scoring will be possible.
+
+        Raises:
+            BenchError: A package or file that scoring needs isn't there.
+        """
+        return  # most scorers need nothing
+
+    def prepare(self) -> None:
+        """Get ready to score, before the first response: load judges, check them.
+
+        It may be called again, and then does nothing.
+
+        Raises:
+            BenchError: A judge can't be built, or isn't what the protocol says. The run stops
+                before any verdict, and no response is lost.
+        """
+        return  # most scorers need nothing
+
     @abc.abstractmethod
     def scorer(self) -> Identity:
         """Identity of the scorer; part of the protocol."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.cli.layout import columns
-from harness.records import MetricSpec, MetricValue, RunManifest, TaskResult, TaskStatus
+from harness.records import MetricSpec, MetricValue, RunManifest, TaskResult, TaskStatus, Verdict
 
 __all__ = ["results_table"]
 
@@ -32,13 +32,24 @@ def _specs(manifest: RunManifest, task: str) -> dict[str, MetricSpec]:
 def _rows(result: TaskResult, specs: dict[str, MetricSpec]) -> list[list[str]]:
     if result.status is TaskStatus.NOT_APPLICABLE:
         return [[result.task, "-", "n/a", "", "", "; ".join(result.notes), result.protocol_hash]]
-    verdicts = ", ".join(f"{count} {name}" for name, count in result.verdicts.items())
+    verdicts = ", ".join(filter(None, [_known(result), *_counts(result)]))
     shared = [[result.task, verdicts, result.protocol_hash]]
     shared += [["", "", ""]] * len(result.metrics)
     return [
         [task, metric.name, *_numbers(metric, specs.get(metric.name)), text, protocol]
         for metric, (task, text, protocol) in zip(result.metrics, shared, strict=False)
     ]
+
+
+def _known(result: TaskResult) -> str:
+    if result.status is TaskStatus.COMPLETE:
+        return ""
+    known = sum(result.verdicts.get(v.value, 0) for v in Verdict if v.is_known)
+    return f"incomplete ({known}/{result.total})"
+
+
+def _counts(result: TaskResult) -> list[str]:
+    return [f"{count} {name}" for name, count in result.verdicts.items()]
 
 
 def _numbers(metric: MetricValue, spec: MetricSpec | None) -> list[str]:

@@ -83,11 +83,12 @@ class Asker:
         """Build a sample's request; whatever the task or the adapter raises passes through."""
         n, sample = pending
         seed = sample_seed(self._seed, self._name, sample.id, sample.k)
-        request = self._task.request(sample, seed)
+        asked = self._task.request(sample, seed)
+        request = self._adapter.address(asked, self._name, sample)
         key = GroupKey(
             type(request), getattr(request, "decoding", None), self._adapter.batch_key(request)
         )
-        return Ask(n, sample, request, key, request_digest(request))
+        return Ask(n, sample, request, key, request_digest(asked))
 
 
 def request_digest(request: Request) -> str:

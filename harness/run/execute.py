@@ -62,6 +62,9 @@ def execute(
     with ExitStack() as weights:
         weights.callback(adapter.close)
         planned = fit(built, adapter.card)
+        for task in planned:
+            if task.plan.applicable:
+                task.task.preflight()
         wanted = make_manifest(
             card=adapter.card,
             model_args=dict(spec.model.args),

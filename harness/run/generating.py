@@ -8,6 +8,7 @@ from harness.adapter import ModelAdapter
 from harness.errors import BenchError
 from harness.ledger import LedgerWriter, Pending
 from harness.media import is_whole_png
+from harness.run.absence import is_absence
 from harness.run.asking import Ask, Asker
 from harness.run.batches import Batcher, BatchSizes
 from harness.run.giving_up import FailureGuard
@@ -106,7 +107,8 @@ class _Generation:
     def _serve(self, batch: list[Ask]) -> None:
         for served in serve(self._adapter, batch, self._sizes):
             self._recorder.record(served)
-            self._guard.note(served.error)
+            if not is_absence(served.error):
+                self._guard.note(served.error)
         self._after(len(batch))
 
     def _after(self, finished: int) -> None:

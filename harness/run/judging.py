@@ -13,6 +13,7 @@ from harness.errors import BenchError, LedgerError
 from harness.ledger import Answered
 from harness.media import read_png
 from harness.records import Outcome, Response, Sample, StoredResponse, Verdict
+from harness.run.absence import failure_outcome
 from harness.run.serving import describe
 from harness.task import Task
 
@@ -76,7 +77,7 @@ def sound(outcome: object) -> Outcome:
 
 def _prepared(folder: Path, item: Answered) -> Response | Outcome:
     if item.error is not None:
-        return Outcome(verdict=Verdict.ERRORED, reason=item.error)
+        return failure_outcome(item.error)
     if item.response is None:
         return _UNASKED
     try:

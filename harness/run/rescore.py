@@ -14,7 +14,7 @@ from harness.run.folder import differences
 from harness.run.interruption import Interruption
 from harness.run.job import Job
 from harness.run.progress import NoProgress, Progress
-from harness.run.scoring import count, score
+from harness.run.scoring import count, make_ready, score
 from harness.run.settings import EngineSettings
 from harness.run.tasks import PlannedTask, build_tasks
 from harness.task import Probe
@@ -61,6 +61,8 @@ def rescore(
             settings=settings or EngineSettings(),
         )
         ready = [task for task in planned if ledger.total(task.name) is not None]
+        for task in ready:  # first: without its judge, a run keeps the verdicts that it has
+            make_ready(task)
         _forget(job, ready)
         plans = tuple(task.plan for task in planned)
         write_manifest(folder, msgspec.structs.replace(manifest, tasks=plans))

@@ -10,13 +10,14 @@ from harness.run.judging import judge
 from harness.run.serving import describe
 from harness.run.tasks import PlannedTask
 
-__all__ = ["count", "score"]
+__all__ = ["count", "make_ready", "score"]
 
 
 def score(job: Job, planned: PlannedTask) -> None:
     """Give an outcome to every sample of a task that has none.
 
     Raises:
+        RunFailedError: The task's judges can't be made ready.
         RunInterruptedError: A stop was requested; everything scored is stored.
         LedgerError: Storage failed.
     """
@@ -24,6 +25,7 @@ def score(job: Job, planned: PlannedTask) -> None:
     counts = ledger.counts(name)
     if counts.judged == counts.total:
         return
+    make_ready(planned)
     job.progress.start(name, "scoring", counts.total, counts.judged)
     after = None
     while page := ledger.unscored(name, after, job.settings.score_batch):
@@ -56,6 +58,23 @@ def count(job: Job, planned: PlannedTask) -> TaskResult:
         ) from error
     job.ledger.add_result(result)
     return result
+
+
+def make_ready(planned: PlannedTask) -> None:
+    """Have a task load its judges.
+
+    Raises:
+        BenchError: They can't be loaded, or aren't what the protocol says.
+    """
+    try:
+        planned.task.prepare()
+    except BenchError:
+        raise
+    except Exception as error:
+        raise RunFailedError(
+            f"task {planned.name!r} can't be scored:\n{describe(error)}",
+            "fix the cause, then `cheers-bench score` on the folder; no response is lost",
+        ) from error
 
 
 def _stop_if_asked(job: Job) -> None:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from harness.adapter import ModelAdapter, perform
-from harness.errors import AdapterError
+from harness.errors import AdapterError, NoResponseError
 from harness.records import Response
+from harness.run.absence import marked
 from harness.run.asking import Ask
 from harness.run.batches import BatchSizes
 from harness.run.contract import check_count, check_response
@@ -89,6 +90,8 @@ def _attempt(adapter: ModelAdapter, asks: list[Ask]) -> list[Served] | Failure:
     start = time.perf_counter()
     try:
         responses = perform(adapter, requests)
+    except NoResponseError as error:
+        return Failure(marked(error))
     except Exception as error:  # noqa: BLE001 -- whatever a model raises is a verdict, not a crash
         return Failure(describe(error), out_of_memory=is_out_of_memory(error))
     seconds = time.perf_counter() - start
