@@ -141,7 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
         StageSettings(
             name="place",
-            steps=20000,
+            steps=3000,
             lr=1.2e-3,
             early=0.7,
             early_logit=-2.3,
@@ -157,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             decay=True,
             early=0.6,
             early_logit=-2.2,
-            skills={"color_attr": 1.5, "position": 1.5, "counting": 1.5},
+            skills={"color_attr": 2.0, "position": 2.0, "counting": 1.5},
             questions={"position": 3.0, "shape": 2.0, "color": 1.5},
             mix=PLACE_MIX,
             rule="muon",
