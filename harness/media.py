@@ -6,9 +6,10 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +23,7 @@ __all__ = [
     "ImageOrigin",
     "image_file",
     "is_whole_png",
+    "parse_origin",
     "pixel_hash",
     "read_origin",
     "read_png",
@@ -181,6 +183,26 @@ def read_png(path: Path, expected_hash: str | None) -> Image:
     return image
 
 
+def parse_origin(info: Mapping[Any, Any]) -> ImageOrigin | None:
+    """Which request a picture answers, from its text chunks; `None` if it isn't of a run.
+
+    Args:
+        info: `Image.info` of an opened PNG.
+
+    Raises:
+        LedgerError: There is such a chunk, but it can't be read.
+    """
+    text = info.get(_CHUNK)
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(str(text), type=ImageOrigin)
+    except msgspec.MsgspecError as error:
+        raise LedgerError(
+            f"the text chunk {_CHUNK!r} can't be read: {error}", "export the picture anew"
+        ) from error
+
+
 def read_origin(path: Path) -> ImageOrigin:
     """Read from a PNG which request it answers.
 
@@ -191,9 +213,15 @@ def read_origin(path: Path) -> ImageOrigin:
 
     try:
         with Image.open(path) as opened:
-            text = str(opened.info[_CHUNK])
-        return msgspec.json.decode(text, type=ImageOrigin)
-    except (OSError, KeyError, msgspec.MsgspecError) as error:
-        raise LedgerError(
-            f"{path} doesn't say which request it answers: {error}", "give a picture of a run"
-        ) from error
+            origin = parse_origin(opened.info)
+    except (OSError, LedgerError) as error:
+        raise _no_origin(path, error) from error
+    if origin is None:
+        raise _no_origin(path, f"it has no text chunk {_CHUNK!r}")
+    return origin
+
+
+def _no_origin(path: Path, why: object) -> LedgerError:
+    return LedgerError(
+        f"{path} doesn't say which request it answers: {why}", "give a picture of a run"
+    )

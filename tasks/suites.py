@@ -1,10 +1,10 @@
-"""Suites of the embedded tasks."""
+"""Suites: the embedded tasks, and the published benchmarks of image generation."""
 
 from __future__ import annotations
 
 from harness.records import Suite, SuiteEntry
 
-__all__ = ["SHAPES", "SMOKE"]
+__all__ = ["GENERATION", "SHAPES", "SMOKE"]
 
 SMOKE = Suite(
     name="smoke",
@@ -37,4 +37,10 @@ SHAPES = Suite(
         SuiteEntry(task="probe-tokens"),
         SuiteEntry(task="probe-latency"),
     ),
+)
+
+GENERATION = Suite(
+    name="generation",
+    summary="Published benchmarks of text to image: GenEval.",
+    entries=(SuiteEntry(task="geneval"),),
 )

@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from harness.errors import DataError, SpecError
-from harness.records import Identity, JsonValue
+from harness.errors import DataError, ProtocolMismatchError, SpecError
+from harness.names import suggest
+from harness.records import Identity, JsonValue, Record
+from tasks.judges.weights import find_weights, weights_sha256
 
 if TYPE_CHECKING:
     from tasks.judges import ColorJudge, ObjectDetector
 
-__all__ = ["JudgeChoice", "Judges", "combined"]
+__all__ = ["COLOR_JUDGES", "DETECTORS", "Backend", "JudgeChoice", "Judges"]
 
 _CLASSICAL = "classical"
 _NONE = "none"
+
+
+class Backend(Record, frozen=True, kw_only=True):
+    """One way to detect objects or to name colours."""
+
+    package: str | None = None
+    """Package that it needs."""
+
+    extra: str = ""
+    """Extra of this distribution that installs the package."""
+
+    weights: str | None = None
+    """Its own weights: a repository of the hub. `None` where the user must give a file."""
+
+    has_weights: bool = True
+    """Whether it has weights at all."""
+
+
+DETECTORS = {
+    "transformers": Backend(
+        package="transformers", weights="facebook/mask2former-swin-small-coco-instance"
+    ),
+    "mmdet": Backend(package="mmdet", extra="mmdet"),
+    _CLASSICAL: Backend(has_weights=False),
+}
+"""Detectors by name. mmdet's official checkpoint is
+`mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco_20220504_001756-743b7d99.pth`, the same network as
+transformers' port."""
+
+_CLIP = "timm/vit_large_patch14_clip_224.openai"
+
+COLOR_JUDGES = {
+    "clip": Backend(package="open_clip", extra="geneval", weights=_CLIP),
+    "clip-legacy-gelu": Backend(package="open_clip", extra="geneval", weights=_CLIP),
+    _CLASSICAL: Backend(has_weights=False),
+    _NONE: Backend(has_weights=False),
+}
+"""Colour classifiers by name: CLIP ViT-L/14 as it was trained; the same with the plain GELU that
+open_clip falls into when its weights are loaded by path; the embedded world's palette; none."""
+
+_DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
 
 
 class Judges(NamedTuple):
@@ -73,29 +116,131 @@ class JudgeChoice(NamedTuple):
         return tuple(PALETTE) if self.color == _CLASSICAL else COLORS
 
     def identity(self) -> Identity:
-        """Detector and colour classifier as one identity; no network is loaded for it."""
-        return combined(self._detector_identity(), self._color_identity())
+        """Detector and colour classifier as one identity; no network is loaded for it.
+
+        Raises:
+            SpecError: There is no backend of that name.
+        """
+        color = _identity(COLOR_JUDGES, "color_judge", self.color, self.color_weights)
+        detector = _identity(DETECTORS, "detector", self.detector, self.detector_weights)
+        settings: dict[str, JsonValue] = {**detector.settings, "color": _as_setting(color)}
+        return Identity(
+            id=f"{detector.id} + {color.id}",
+            version=detector.version,
+            weights_sha256=detector.weights_sha256,
+            settings=settings,
+        )
 
     def check(self) -> None:
-        """Check that weights and packages are there.
+        """Check that packages and weights are there.
 
         Raises:
-            BenchError: Something is missing; the remedy says where to get it.
+            DataError: One is missing; the remedy says where to get it.
         """
-        self._require(self._detector_identity(), "detector", self.detector, self.detector_weights)
-        self._require(self._color_identity(), "color", self.color, self.color_weights)
+        _check_backend("detector", self.detector, DETECTORS[self.detector], self.detector_weights)
+        _check_backend("color", self.color, COLOR_JUDGES[self.color], self.color_weights)
 
     def build(self) -> Judges:
-        """Load both, check that they are what the protocol says, and run their canaries.
+        """Load both, and check that they have the weights that the protocol names.
 
         Raises:
-            BenchError: One can't be loaded, isn't what the protocol says, or sees its canaries
-                otherwise than recorded.
+            BenchError: One can't be loaded, or has other weights.
         """
         from tasks.judges.detectors import build_detector
 
-        detector = build_detector(self.detector, self.detector_weights, self.device)
-        classifier = self._classifier()
-        found = combined(detector.identity(), classifier.identity() if classifier else None)
-        _check_same(found, self.identity())
-        return Judges(detector, classifier)
+        self.check()
+        detector = build_detector(self.detector, self._detector_file(), self.device)
+        return Judges(_with_weights(detector, self._detector_file()), self._classifier())
+
+    def _classifier(self) -> ColorJudge | None:
+        if self.color == _NONE:
+            return None
+        if self.color == _CLASSICAL:
+            from tasks.judges.palette_colors import PaletteColors
+
+            return PaletteColors()
+        from tasks.judges.colors import build_color_judge
+
+        file = _file(COLOR_JUDGES[self.color], self.color_weights)
+        return _with_weights(build_color_judge(self.color, file, self.device), file)
+
+    def _detector_file(self) -> str | None:
+        return _file(DETECTORS[self.detector], self.detector_weights)
+
+
+def _identity(known: dict[str, Backend], option: str, name: str, weights: str | None) -> Identity:
+    if name not in known:
+        raise SpecError(
+            f"geneval: unknown {option} {name!r}", suggest(name, known) or ", ".join(known)
+        )
+    backend, file = known[name], _file(known[name], weights)
+    if not backend.has_weights:
+        return _own_identity(name, option)
+    return Identity(
+        id=name,
+        version=_version(backend),
+        weights_sha256=None if file is None else weights_sha256(Path(file)),
+    )
+
+
+def _own_identity(name: str, option: str) -> Identity:
+    """Identity of what is part of this package."""
+    if name == _NONE:
+        return Identity(id=_NONE, version="1")
+    if option == "detector":
+        from tasks.shapes.judge import detector_identity
+
+        return detector_identity()
+    return Identity(id="palette", version="1")
+
+
+def _as_setting(identity: Identity) -> JsonValue:
+    return {
+        "id": identity.id,
+        "version": identity.version,
+        "weights_sha256": identity.weights_sha256,
+        **identity.settings,
+    }
+
+
+def _check_backend(option: str, name: str, backend: Backend, weights: str | None) -> None:
+    if backend.package is not None and util.find_spec(backend.package) is None:
+        extra = f"pip install 'cheers-bench[{backend.extra}]'"
+        raise DataError(f"{option} {name!r} needs the package {backend.package}", extra)
+    if not backend.has_weights or _file(backend, weights) is not None:
+        return
+    location = weights or backend.weights
+    if location is None:
+        raise DataError(
+            f"{option} {name!r} needs its weights", f"give them as option {option}_weights=FILE"
+        )
+    raise DataError(
+        f"the weights {location} of {option} {name!r} aren't on this machine",
+        f"fetch them, for example with `hf download {location}`, or give {option}_weights=FILE",
+    )
+
+
+def _file(backend: Backend, weights: str | None) -> str | None:
+    location = weights or backend.weights
+    found = find_weights(location) if location and backend.has_weights else None
+    return None if found is None else str(found)
+
+
+def _version(backend: Backend) -> str:
+    package = str(backend.package)
+    try:
+        return metadata.version(_DISTRIBUTIONS.get(package, package))
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _with_weights(judge: Any, file: str | None) -> Any:
+    """The judge, if it really loaded the file that the protocol's hash is of."""
+    found = judge.identity().weights_sha256
+    wanted = None if file is None else weights_sha256(Path(file))
+    if found is not None and wanted is not None and found != wanted:
+        raise ProtocolMismatchError(
+            f"judge {judge.identity().id!r} has weights {found}, but the protocol says {wanted}",
+            "score again: the file changed while it was loaded",
+        )
+    return judge

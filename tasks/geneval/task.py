@@ -31,7 +31,7 @@ from tasks.geneval.presets import preset_decoding
 if TYPE_CHECKING:
     from tasks.geneval.judges import JudgeChoice, Judges
     from tasks.geneval.judging import Seen
-    from tasks.geneval.prompt_sets import DrawnPrompts, FilePrompts
+    from tasks.geneval.prompt_sets import DrawnPrompts, FilePrompts, LongPrompts
     from tasks.scoring.geneval import PromptSpec
 
 __all__ = ["SKILLS", "GenEval", "GenEvalLong"]
@@ -257,9 +257,7 @@ class GenEvalLong(GenEval):
     metadata = _metadata(
         "geneval-long",
         "GenEval's 553 prompts rewritten at length, judged as the short ones.",
-        DatasetInfo(
-            name="geneval-long", revision="09472cc9c24e", split="test", licence="unknown"
-        ),
+        DatasetInfo(name="geneval-long", revision="09472cc9c24e", split="test", licence="unknown"),
     )
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {

@@ -1,0 +1,74 @@
+"""Which weights a judge is to use, and their hash, known without loading any network."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from harness.errors import DataError
+
+__all__ = ["WEIGHT_FILES", "find_weights", "weights_sha256"]
+
+WEIGHT_FILES = (
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+)
+"""Names under which folders and repositories of the hub keep their weights, the first one wins."""
+
+_CHUNK = 1 << 20
+
+
+def find_weights(location: str) -> Path | None:
+    """The local file of weights: of a file, a folder, or a repository in the hub's local cache.
+
+    Args:
+        location: A file; a folder with one of `WEIGHT_FILES`; or `OWNER/NAME` on the hub, looked
+            up in the cache alone, never fetched.
+
+    Returns:
+        The file, or `None` if it isn't on this machine.
+    """
+    path = Path(location).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return next((path / n for n in WEIGHT_FILES if (path / n).is_file()), None)
+    return _cached(location)
+
+
+def weights_sha256(path: Path) -> str:
+    """SHA-256 of a file of weights; a file that hasn't changed is read once per process.
+
+    Raises:
+        DataError: It can't be read.
+    """
+    try:
+        state = path.stat()
+        return _hash(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"weights {path} can't be read: {error.strerror}", "check them") from error
+
+
+@lru_cache(maxsize=16)
+def _hash(path: Path, _size: int, _changed: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _cached(repository: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for name in WEIGHT_FILES:
+        try:
+            found = try_to_load_from_cache(repository, name)
+        except HFValidationError:
+            return None
+        if isinstance(found, str):
+            return Path(found)
+    return None
