@@ -1,0 +1,107 @@
+"""The colour stage of GenEval: all crops of a batch together, against one image at a time.
+
+The reference works as the original evaluation does: for every image and class a new data loader
+with four worker processes, batches of at most 16 crops, prompts embedded once per class.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import groupby
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from tasks.judges import Crop, decode_mask
+from tasks.judges.clip_colors import TEMPLATES, ClipColors
+from tasks.scoring.geneval.metadata import COLORS
+from tests.judges.clip_toys import crops
+
+pytestmark = [
+    pytest.mark.bench,
+    # Worker processes fork while torch's threads exist, as they do in the original.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+CONFIG: dict[str, Any] = {
+    "embed_dim": 256,
+    "vision_cfg": {
+        "image_size": 224,
+        "layers": 6,
+        "width": 256,
+        "patch_size": 32,
+        "head_width": 64,
+    },
+    "text_cfg": {
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": 128,
+        "heads": 4,
+        "layers": 2,
+    },
+}
+IMAGES, OBJECTS = 40, 2
+
+
+class _Crops(Dataset[torch.Tensor]):
+    def __init__(self, judge: ClipColors, objects: list[Crop]) -> None:
+        self.judge, self.objects = judge, objects
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        crop = self.objects[index]
+        image = Image.fromarray(crop.image)
+        if crop.mask is not None:
+            grey = Image.new("RGB", image.size, color="#999")
+            image = Image.composite(image, grey, Image.fromarray(decode_mask(crop.mask)))
+        return self.judge._network.prepare(image.crop(tuple(crop.box.tolist())))
+
+
+class OneImageAtATime:
+    """The original's way of working."""
+
+    def __init__(self, judge: ClipColors) -> None:
+        self.judge = judge
+        self.classifiers: dict[str, torch.Tensor] = {}
+
+    def classifier(self, label: str) -> torch.Tensor:
+        if label not in self.classifiers:
+            texts = [[t.format(color=c, label=label) for t in TEMPLATES] for c in COLORS]
+            rows = [F.normalize(self.judge._network.encode_texts(t).mean(0), dim=0) for t in texts]
+            self.classifiers[label] = torch.stack(rows, 1)
+        return self.classifiers[label]
+
+    def classify(self, objects: list[Crop]) -> list[str]:
+        classifier = self.classifier(objects[0].label)
+        loader = DataLoader(_Crops(self.judge, objects), batch_size=16, num_workers=4)
+        logits = [100 * self.judge._network.encode_images(pixels) @ classifier for pixels in loader]
+        return [COLORS[int(index)] for index in torch.cat(logits).argmax(1)]
+
+
+def _objects() -> list[list[Crop]]:
+    """Objects of each image; those of one image share class and picture."""
+    many = crops(IMAGES)
+    return [[crop] * OBJECTS for crop in many]
+
+
+def test_crops_together_are_faster_than_one_image_at_a_time():
+    judge = ClipColors("random:1", architecture=CONFIG)
+    reference, groups = OneImageAtATime(judge), _objects()
+    for label, _ in groupby(sorted(group[0].label for group in groups)):
+        reference.classifier(label)
+        judge._of_class(label)
+    start = time.perf_counter()
+    expected = [label for group in groups for label in reference.classify(group)]
+    slow = time.perf_counter() - start
+    start = time.perf_counter()
+    labels = judge.classify([crop for group in groups for crop in group])
+    fast = time.perf_counter() - start
+    print(f"{IMAGES} images: one at a time {slow:.2f} s, together {fast:.2f} s: {slow / fast:.1f}x")
+    assert labels == expected
+    assert slow / fast >= 2

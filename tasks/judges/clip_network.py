@@ -1,0 +1,262 @@
+"""A CLIP network from open_clip, with strict weights and an activation that is never guessed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from harness.errors import CheckpointError
+from tasks.judges.weights import weights_sha256
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+__all__ = ["Activation", "ClipNetwork", "load_network", "trained_activation"]
+
+Activation = Literal["quickgelu", "gelu", "legacy-gelu"]
+"""What the network computes with; see `ClipColors`."""
+
+OPENAI_VIT_L_14 = "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
+"""SHA-256 of OpenAI's own file of ViT-L/14."""
+
+_RANDOM = "random:"
+_CONFIG = "open_clip_config.json"
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_STD = (0.26862954, 0.26130258, 0.27577711)
+_SHOWN = 4
+
+
+class ClipNetwork(NamedTuple):
+    """A loaded network and what is known about it."""
+
+    model: nn.Module
+    """open_clip's CLIP in eval mode, float32."""
+    tokenize: Callable[[Sequence[str]], Tensor]
+    """Texts to ids (n, context)."""
+    prepare: Callable[[Image], Tensor]
+    """An RGB image to normalised pixels (3, S, S)."""
+    architecture: str
+    """open_clip's name, or `custom`."""
+    activation: Activation
+    """What it computes with."""
+    sha256: str | None
+    """Hash of the weights; None if they're random."""
+    source: str
+    """`file`, or `random:SEED`."""
+    version: str
+    """Version of open_clip."""
+    device: str
+    """Where it runs."""
+    device_policy: str
+    """Kind of device, and whether TF32 is on there."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Unit vectors (n, d) of prepared images (n, 3, S, S), float32 on the CPU."""
+        import torch
+
+        with torch.inference_mode():
+            encode: Any = self.model.encode_image
+            return encode(pixels.to(self.device), normalize=True).float().cpu()
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors (n, d) of texts, float32 on the CPU."""
+        import torch
+
+        with torch.inference_mode():
+            encode: Any = self.model.encode_text
+            return encode(self.tokenize(texts).to(self.device), normalize=True).float().cpu()
+
+
+def load_network(
+    weights: str | Path, activation: Activation, architecture: str | dict[str, Any], device: str
+) -> ClipNetwork:
+    """Build a network and fill it; nothing is downloaded, nothing missing is made up.
+
+    Args:
+        weights: File of weights, or `random:SEED`.
+        activation: What to compute with.
+        architecture: open_clip's name, or a configuration as in its `model_configs`.
+        device: Where it runs.
+
+    Raises:
+        CheckpointError: The architecture is unknown, the weights can't be read or don't fit, or
+            they were trained with another activation.
+    """
+    import open_clip
+    import torch
+
+    name = architecture if isinstance(architecture, str) else "custom"
+    config = dict(_configuration(architecture))
+    random = str(weights).startswith(_RANDOM)
+    if not random:
+        _check_activation(Path(weights), activation)
+    model = _build(config, activation, int(str(weights)[len(_RANDOM) :]) if random else 0)
+    if not random:
+        _fill(model, Path(weights))
+    context = config["text_cfg"]["context_length"]
+    tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=context)
+    return ClipNetwork(
+        model=model.eval().to(device),
+        tokenize=lambda texts: tokenizer(list(texts)),
+        prepare=_transform(config["vision_cfg"]["image_size"]),
+        architecture=name,
+        activation=activation,
+        sha256=None if random else weights_sha256(Path(weights)),
+        source=str(weights) if random else "file",
+        version=f"open_clip {open_clip.__version__}",
+        device=device,
+        device_policy=_policy(device, tf32=torch.backends.cuda.matmul.allow_tf32),
+    )
+
+
+def trained_activation(weights: Path) -> Literal["quickgelu", "gelu"] | None:
+    """What weights were trained with, as far as anything says so.
+
+    OpenAI's file is known by its hash; open_clip's repositories keep `open_clip_config.json` beside
+    the weights, whose `quick_gelu` says it, false where it's absent.
+
+    Raises:
+        CheckpointError: That file isn't JSON of the expected form.
+    """
+    if weights_sha256(weights) == OPENAI_VIT_L_14:
+        return "quickgelu"
+    config = weights.parent / _CONFIG
+    if not config.is_file():
+        return None
+    try:
+        stored = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]
+        return "quickgelu" if stored.get("quick_gelu", False) else "gelu"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{config} isn't an open_clip configuration: {error!r}", "restore or remove it"
+        ) from error
+
+
+def _check_activation(weights: Path, activation: Activation) -> None:
+    if not weights.is_file():
+        raise CheckpointError(f"there are no CLIP weights at {weights}", "check the path")
+    trained = trained_activation(weights)
+    if trained is None or activation in (trained, "legacy-gelu"):
+        return
+    legacy = ", or ask for legacy-gelu by name" if activation == "gelu" else ""
+    raise CheckpointError(
+        f"the weights {weights} were trained with {trained}, but would compute with {activation}, "
+        "which changes colours silently",
+        f"use activation {trained}{legacy}",
+    )
+
+
+def _configuration(architecture: str | dict[str, Any]) -> Mapping[str, Any]:
+    import open_clip
+
+    from harness.names import suggest
+
+    if isinstance(architecture, dict):
+        return architecture
+    found = open_clip.get_model_config(architecture)
+    if found is None:
+        hint = suggest(architecture, open_clip.list_models()) or "see open_clip.list_models()"
+        raise CheckpointError(f"open_clip has no architecture {architecture!r}", hint)
+    return dict(found)
+
+
+def _build(config: dict[str, Any], activation: Activation, seed: int) -> nn.Module:
+    """The network with fresh weights: a function of the seed, of no global state."""
+    import torch
+    from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CLIP(
+            embed_dim=config["embed_dim"],
+            vision_cfg=CLIPVisionCfg(**config["vision_cfg"]),
+            text_cfg=CLIPTextCfg(**config["text_cfg"]),
+            quick_gelu=activation == "quickgelu",
+        )
+
+
+def _fill(model: nn.Module, weights: Path) -> None:
+    """Load weights strictly: a missing, extra or misshapen tensor is an error that names it."""
+    state, expected = _read(weights), model.state_dict()
+    # Facts about the network that OpenAI's files hold as tensors.
+    state = {k: v for k, v in state.items() if k not in _FACTS}
+    faults = [f"{k} is missing" for k in expected if k not in state]
+    faults += [f"{k} isn't CLIP's" for k in state if k not in expected]
+    faults += [
+        f"{k} is {tuple(v.shape)}, not {tuple(expected[k].shape)}"
+        for k, v in state.items()
+        if k in expected and v.shape != expected[k].shape
+    ]
+    if faults:
+        more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise CheckpointError(
+            f"{weights} doesn't fit the architecture: {'; '.join(faults[:_SHOWN])}{more}",
+            "give weights in open_clip's names for this architecture",
+        )
+    model.load_state_dict(state)
+
+
+_FACTS = ("input_resolution", "context_length", "vocab_size")
+
+
+def _read(weights: Path) -> dict[str, Tensor]:
+    """Tensors by name, read without running anything that the file may hold."""
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if weights.suffix == ".safetensors":
+            return load_file(weights)
+        _refuse_torchscript(weights)
+        state: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(
+            f"{weights} can't be read safely: {error}",
+            "give safetensors, for example timm/vit_large_patch14_clip_224.openai from the hub",
+        ) from error
+    return dict(state.get("state_dict", state))
+
+
+def _refuse_torchscript(weights: Path) -> None:
+    if not zipfile.is_zipfile(weights):
+        return
+    with zipfile.ZipFile(weights) as archive:
+        if any("/code/" in name for name in archive.namelist()):
+            raise CheckpointError(
+                f"{weights} is a TorchScript program, not a file of weights",
+                "give the same weights as safetensors, for example "
+                "timm/vit_large_patch14_clip_224.openai from the hub",
+            )
+
+
+def _transform(size: int) -> Callable[[Image], Tensor]:
+    """CLIP's own preparation: shorter side by bicubic, centre crop, normalised."""
+    from torchvision import transforms
+    from torchvision.transforms import InterpolationMode
+
+    steps = transforms.Compose(
+        [
+            transforms.Resize(size, interpolation=InterpolationMode.BICUBIC),
+            transforms.CenterCrop(size),
+            transforms.ToTensor(),
+            transforms.Normalize(_MEAN, _STD),
+        ]
+    )
+
+    def prepare(image: Image) -> Tensor:
+        prepared: Tensor = steps(image.convert("RGB"))
+        return prepared
+
+    return prepare
+
+
+def _policy(device: str, *, tf32: bool) -> str:
+    kind = device.partition(":")[0]
+    return f"{kind}, TF32 {'on' if tf32 else 'off'}" if kind == "cuda" else kind
