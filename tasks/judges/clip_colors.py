@@ -90,13 +90,14 @@ class ClipColors:
         device: str = "cpu",
         batch: int = 64,
     ) -> None:
-        self._network: ClipNetwork = load_network(weights, activation, architecture, device)
+        self.network: ClipNetwork = load_network(weights, activation, architecture, device)
+        """The network; shared by whoever wants its vectors."""
         self._batch = batch
         self._prompts: OrderedDict[str, Tensor] = OrderedDict()
 
     def identity(self) -> Identity:
         """Architecture, activation, hash of the weights, prompts, and open_clip's version."""
-        network = self._network
+        network = self.network
         return Identity(
             id="clip" if network.activation != "legacy-gelu" else "clip-legacy-gelu",
             version=network.version,
@@ -129,7 +130,7 @@ class ClipColors:
             for start in range(0, len(crops), self._batch):
                 part = crops[start : start + self._batch]
                 pixels = torch.stack(list(pool.map(self._prepared, part)))
-                images = self._network.encode_images(pixels)
+                images = self.network.encode_images(pixels)
                 texts = torch.stack([self._of_class(crop.label) for crop in part])
                 found.append((texts @ images[..., None]).squeeze(-1))
         return torch.cat(found) if found else torch.zeros(0, len(COLORS))
@@ -138,7 +139,7 @@ class ClipColors:
         image = cut_out(crop)
         if not image.width or not image.height:
             raise ValueError(f"the box {crop.box.tolist()} of a {crop.label!r} is empty")
-        return self._network.prepare(image)
+        return self.network.prepare(image)
 
     def _of_class(self, label: str) -> Tensor:
         """One unit vector for each colour of a class (10, d); kept for the next time."""
@@ -153,5 +154,5 @@ class ClipColors:
         import torch
 
         texts = [t.format(color=color, label=label) for color in COLORS for t in TEMPLATES]
-        vectors = self._network.encode_texts(texts).view(len(COLORS), len(TEMPLATES), -1)
+        vectors = self.network.encode_texts(texts).view(len(COLORS), len(TEMPLATES), -1)
         return torch.nn.functional.normalize(vectors.mean(1), dim=-1)

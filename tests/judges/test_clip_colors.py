@@ -40,7 +40,7 @@ def weights(tmp_path: Path) -> Path:
 
 def _one_by_one(judge: ClipColors, crop: Crop) -> str:
     """One crop, as the original classifies it: composite, crop, ten averaged prompts."""
-    network = judge._network
+    network = judge.network
     image = Image.fromarray(crop.image)
     if crop.mask is not None:
         grey = Image.new("RGB", image.size, color="#999")
