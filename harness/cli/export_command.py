@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
+
+if TYPE_CHECKING:
+    from harness.ledger.export import Format
 
 __all__ = ["command"]
 
@@ -34,13 +38,13 @@ def command(folder: Path, format_: str, output: Path | None) -> None:
     from harness.names import suggest
     from harness.registry import exports
 
-    if format_ == "jsonl" or format_ == "parquet":  # noqa: PLR1714 -- narrows the type
-        click.echo(export(folder, format_, output))
-    elif format_ in exports():
-        click.echo(exports().get(format_)(folder, output))
-    else:
-        known = ["jsonl", "parquet", *exports()]
+    known = ["jsonl", "parquet", *exports()]
+    if format_ not in known:
         raise UnknownNameError(
             f"unknown export format {format_!r}",
             suggest(format_, known) or "formats: " + ", ".join(known),
         )
+    if format_ in exports():
+        click.echo(exports().get(format_)(folder, output))
+    else:
+        click.echo(export(folder, cast("Format", format_), output))

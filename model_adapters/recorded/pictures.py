@@ -135,10 +135,15 @@ def _upright(image: Image, name: str, accept: frozenset[str]) -> Image:
 def _as_rgb(image: Image, name: str) -> Image:
     if image.mode not in _MODES:
         raise NoResponseError(f"{name} has mode {image.mode}, which 8-bit RGB can't hold")
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+    if image.has_transparency_data and not _is_opaque(image):
         raise NoResponseError(
             f"{name} is transparent in places; nothing says over which background"
         )
     rgb = image.convert("RGB")
     rgb.info = dict(image.info)
     return rgb
+
+
+def _is_opaque(image: Image) -> bool:
+    counts = image.convert("RGBA").getchannel("A").histogram()
+    return counts[255] == image.width * image.height

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import msgspec
 
 from harness.errors import DataError, ProtocolMismatchError, SpecError
 from harness.names import suggest
@@ -18,6 +21,14 @@ __all__ = ["COLOR_JUDGES", "DETECTORS", "Backend", "JudgeChoice", "Judges"]
 
 _CLASSICAL = "classical"
 _NONE = "none"
+_RANDOM = "random:"  # weights drawn from a seed, to test everything but what they'd say
+
+
+class _Judge(Protocol):
+    def identity(self) -> Identity: ...
+
+
+_J = TypeVar("_J", bound=_Judge)
 
 
 class Backend(Record, frozen=True, kw_only=True):
@@ -35,6 +46,9 @@ class Backend(Record, frozen=True, kw_only=True):
     has_weights: bool = True
     """Whether it has weights at all."""
 
+    settings: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    """What its answers depend on besides."""
+
 
 DETECTORS = {
     "transformers": Backend(
@@ -50,8 +64,14 @@ transformers' port."""
 _CLIP = "timm/vit_large_patch14_clip_224.openai"
 
 COLOR_JUDGES = {
-    "clip": Backend(package="open_clip", extra="geneval", weights=_CLIP),
-    "clip-legacy-gelu": Backend(package="open_clip", extra="geneval", weights=_CLIP),
+    name: Backend(
+        package="open_clip",
+        extra="geneval",
+        weights=_CLIP,
+        settings={"architecture": "ViT-L-14", "activation": activation},
+    )
+    for name, activation in (("clip", "quickgelu"), ("clip-legacy-gelu", "legacy-gelu"))
+} | {
     _CLASSICAL: Backend(has_weights=False),
     _NONE: Backend(has_weights=False),
 }
@@ -149,23 +169,26 @@ class JudgeChoice(NamedTuple):
         from tasks.judges.detectors import build_detector
 
         self.check()
-        detector = build_detector(self.detector, self._detector_file(), self.device)
-        return Judges(_with_weights(detector, self._detector_file()), self._classifier())
+        file = _file(DETECTORS[self.detector], self.detector_weights)
+        detector = build_detector(self.detector, file, self._device())
+        return Judges(_with_weights(detector, file), self._classifier())
 
     def _classifier(self) -> ColorJudge | None:
-        if self.color == _NONE:
-            return None
-        if self.color == _CLASSICAL:
-            from tasks.judges.palette_colors import PaletteColors
-
-            return PaletteColors()
         from tasks.judges.colors import build_color_judge
 
+        if self.color == _NONE:
+            return None
         file = _file(COLOR_JUDGES[self.color], self.color_weights)
-        return _with_weights(build_color_judge(self.color, file, self.device), file)
+        return _with_weights(build_color_judge(self.color, file, self._device()), file)
 
-    def _detector_file(self) -> str | None:
-        return _file(DETECTORS[self.detector], self.detector_weights)
+    def _device(self) -> str:
+        if self.device != "auto":
+            return self.device
+        if not (DETECTORS[self.detector].has_weights or COLOR_JUDGES[self.color].has_weights):
+            return "cpu"
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _identity(known: dict[str, Backend], option: str, name: str, weights: str | None) -> Identity:
@@ -173,13 +196,16 @@ def _identity(known: dict[str, Backend], option: str, name: str, weights: str | 
         raise SpecError(
             f"geneval: unknown {option} {name!r}", suggest(name, known) or ", ".join(known)
         )
-    backend, file = known[name], _file(known[name], weights)
+    backend = known[name]
     if not backend.has_weights:
         return _own_identity(name, option)
+    file = _file(backend, weights)
+    drawn = {"weights": file} if file is not None and file.startswith(_RANDOM) else {}
     return Identity(
         id=name,
         version=_version(backend),
-        weights_sha256=None if file is None else weights_sha256(Path(file)),
+        weights_sha256=_sha256(file),
+        settings={**backend.settings, **drawn},
     )
 
 
@@ -222,8 +248,14 @@ def _check_backend(option: str, name: str, backend: Backend, weights: str | None
 
 def _file(backend: Backend, weights: str | None) -> str | None:
     location = weights or backend.weights
-    found = find_weights(location) if location and backend.has_weights else None
+    if location is None or not backend.has_weights or location.startswith(_RANDOM):
+        return location if backend.has_weights else None
+    found = find_weights(location)
     return None if found is None else str(found)
+
+
+def _sha256(file: str | None) -> str | None:
+    return None if file is None or file.startswith(_RANDOM) else weights_sha256(Path(file))
 
 
 def _version(backend: Backend) -> str:
@@ -234,10 +266,10 @@ def _version(backend: Backend) -> str:
         return "not installed"
 
 
-def _with_weights(judge: Any, file: str | None) -> Any:
+def _with_weights(judge: _J, file: str | None) -> _J:
     """The judge, if it really loaded the file that the protocol's hash is of."""
     found = judge.identity().weights_sha256
-    wanted = None if file is None else weights_sha256(Path(file))
+    wanted = _sha256(file)
     if found is not None and wanted is not None and found != wanted:
         raise ProtocolMismatchError(
             f"judge {judge.identity().id!r} has weights {found}, but the protocol says {wanted}",
