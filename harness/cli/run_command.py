@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import SpecError
-from harness.records import JsonValue
-
 if TYPE_CHECKING:
     from harness.run import Plan
-    from harness.runspec import TaskRef
 
 __all__ = ["command"]
 
@@ -40,11 +35,12 @@ def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
 
     The same command on an existing folder resumes: nothing that was finished is done again.
     """
+    from harness.cli.flags import read_flags
     from harness.run import execute, make_progress, plan
     from harness.runfile import RunFile, make_spec, read_run_file
 
     file = read_run_file(config) if config else RunFile()
-    spec = make_spec(file, _flags(**flags))
+    spec = make_spec(file, read_flags(**flags))
     if dry_run:
         click.echo(_describe(plan(spec)))
         return
@@ -53,54 +49,6 @@ def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
     from harness.cli.results import results_table
 
     click.echo(results_table(Path(spec.out)))
-
-
-def _flags(
-    *,
-    tasks: Sequence[str],
-    model: str | None,
-    model_args: Sequence[str],
-    label: str | None,
-    task_options: Sequence[str],
-    **others: Any,
-) -> dict[str, Any]:
-    from harness.models import model_ref
-
-    if model is None and (model_args or label):
-        raise SpecError("--model-arg and --label need --model", "name the model on the same line")
-    ref = None if model is None else model_ref(model, _pairs(model_args), label)
-    return {**others, "model": ref, "tasks": _tasks(tasks, _pairs(task_options))}
-
-
-def _tasks(names: Sequence[str], options: dict[str, JsonValue]) -> tuple[TaskRef, ...]:
-    from harness.runspec import TaskRef
-
-    by_task: dict[str, dict[str, JsonValue]] = {name: {} for name in names}
-    for key, value in options.items():
-        task, _, option = key.rpartition(".")
-        if task not in by_task:
-            raise SpecError(
-                f"--task-option {key}={value}: no --task {task!r} on this command line",
-                f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(by_task) or 'none'}",
-            )
-        by_task[task][option] = value
-    return tuple(TaskRef(task=name, options=given) for name, given in by_task.items())
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, JsonValue]:
-    """`K=V` with V read as YAML, so that numbers and true/false have their types."""
-    import yaml
-
-    pairs: dict[str, JsonValue] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise SpecError(f"{text!r} isn't KEY=VALUE", "write for example steps=20")
-        try:
-            pairs[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            pairs[key] = value
-    return pairs
 
 
 def _describe(plan: Plan) -> str:

@@ -1,20 +1,55 @@
-"""`cheers-bench score`: judge stored responses again, without the model."""
+"""`cheers-bench score`: judge stored responses again, or images that another program made."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from harness.errors import SpecError
+
 __all__ = ["command"]
+
+_PLAYER = "recorded"  # the registered model that serves the images of a folder
 
 
 @click.command("score")
 @click.argument(
     "folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-def command(folders: tuple[Path, ...]) -> None:
-    """Score the stored responses of runs again; the model isn't needed."""
+@click.option("--task", help="Score DIR as a folder of images made for this task.")
+@click.option("--out", help="With --task: run folder to write.")
+@click.option("--label", help="With --task: row name in tables.")
+@click.option(
+    "--task-option", "task_options", multiple=True, metavar="K=V", help="With --task: its option."
+)
+@click.option(
+    "--accept", help="With --task: flaws of images to accept, as jpeg,exif,size,unlabelled."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="With --task: most samples.")
+def command(folders: tuple[Path, ...], *, task: str | None, **flags: Any) -> None:
+    """Score the stored responses of runs again; the model isn't needed.
+
+    With --task, DIR is a folder of images in the benchmark's own layout, from whatever program;
+    the same as `run --model recorded:DIR --task TASK`.
+    """
+    from harness.cli.results import results_table
+
+    if task is not None:
+        click.echo(results_table(_score_images(folders, task, **flags)))
+        return
+    given = [name for name, value in flags.items() if value]
+    if given:
+        raise SpecError(
+            f"--{given[0].replace('_', '-')} needs --task", "name the task of the images"
+        )
+    _rescore(folders)
+
+
+def _rescore(folders: Sequence[Path]) -> None:
     from harness.cli.results import results_table
     from harness.run import make_progress, rescore
 
@@ -22,3 +57,40 @@ def command(folders: tuple[Path, ...]) -> None:
         with make_progress() as progress:
             rescore(folder, progress=progress)
         click.echo(results_table(folder))
+
+
+def _score_images(
+    folders: Sequence[Path],
+    task: str,
+    *,
+    out: str | None,
+    label: str | None,
+    task_options: Sequence[str],
+    accept: str | None,
+    limit: int | None,
+) -> Path:
+    from harness.cli.flags import read_flags
+    from harness.run import execute, make_progress
+    from harness.runfile import RunFile, make_spec
+
+    if len(folders) != 1 or out is None:
+        raise SpecError(
+            f"score --task {task} takes one folder of images and --out",
+            f"cheers-bench score IMAGES --task {task} --out runs/NAME",
+        )
+    flags = read_flags(
+        tasks=[task],
+        model=f"{_PLAYER}:{folders[0]}",
+        model_args=[] if accept is None else [f"accept={accept}"],
+        label=label,
+        task_options=[f"{task}.{pair}" for pair in task_options],
+        out=out,
+        limit=limit,
+    )
+    with make_progress() as progress:
+        execute(
+            make_spec(RunFile(), flags),
+            progress=progress,
+            command=["cheers-bench", *sys.argv[1:]],
+        )
+    return Path(out)

@@ -58,7 +58,7 @@ def cut_out(crop: Crop) -> Image:
         if crop.mask.size != (height, width):
             raise ValueError(f"a mask of {crop.mask.size} for an image of {(height, width)}")
         mask = decode_mask(crop.mask)[..., None]
-        pixels = np.where(mask, pixels, np.uint8(BACKGROUND))
+        pixels = np.where(mask, pixels, np.array(BACKGROUND, dtype=np.uint8))
     x0, y0, x1, y1 = (round(float(value)) for value in crop.box)
     return Images.fromarray(pixels).crop((x0, y0, x1, y1))
 

@@ -171,12 +171,13 @@ def _build(config: dict[str, Any], activation: Activation, seed: int) -> nn.Modu
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return CLIP(
+        model: nn.Module = CLIP(
             embed_dim=config["embed_dim"],
             vision_cfg=CLIPVisionCfg(**config["vision_cfg"]),
             text_cfg=CLIPTextCfg(**config["text_cfg"]),
             quick_gelu=activation == "quickgelu",
         )
+    return model
 
 
 def _fill(model: nn.Module, weights: Path) -> None:
@@ -213,7 +214,8 @@ def _read(weights: Path) -> dict[str, Tensor]:
 
     try:
         if weights.suffix == ".safetensors":
-            return load_file(weights)
+            found: dict[str, Tensor] = load_file(weights)
+            return found
         _refuse_torchscript(weights)
         state: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
