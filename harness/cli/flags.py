@@ -1,0 +1,75 @@
+"""Flags that name models, tasks and their options, read the same way by every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SpecError
+from harness.records import JsonValue
+
+if TYPE_CHECKING:
+    from harness.runspec import TaskRef
+
+__all__ = ["read_flags"]
+
+
+def read_flags(
+    *,
+    tasks: Sequence[str],
+    model: str | None,
+    model_args: Sequence[str],
+    label: str | None,
+    task_options: Sequence[str],
+    **others: Any,
+) -> dict[str, Any]:
+    """Flags of the command line as `harness.runfile.make_spec` takes them.
+
+    Args:
+        tasks: Names of tasks.
+        model: Model as users write it.
+        model_args: `K=V` each.
+        label: Row name in tables.
+        task_options: `TASK.K=V` each.
+        **others: Passed on as they are.
+
+    Raises:
+        SpecError: A pair is malformed, or belongs to nothing on the line.
+    """
+    from harness.models import model_ref
+
+    if model is None and (model_args or label):
+        raise SpecError("--model-arg and --label need --model", "name the model on the same line")
+    ref = None if model is None else model_ref(model, _pairs(model_args), label)
+    return {**others, "model": ref, "tasks": _tasks(tasks, _pairs(task_options))}
+
+
+def _tasks(names: Sequence[str], options: dict[str, JsonValue]) -> tuple[TaskRef, ...]:
+    from harness.runspec import TaskRef
+
+    by_task: dict[str, dict[str, JsonValue]] = {name: {} for name in names}
+    for key, value in options.items():
+        task, _, option = key.rpartition(".")
+        if task not in by_task:
+            raise SpecError(
+                f"--task-option {key}={value}: no --task {task!r} on this command line",
+                f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(by_task) or 'none'}",
+            )
+        by_task[task][option] = value
+    return tuple(TaskRef(task=name, options=given) for name, given in by_task.items())
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, JsonValue]:
+    """`K=V` with V read as YAML, so that numbers and true/false have their types."""
+    import yaml
+
+    pairs: dict[str, JsonValue] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise SpecError(f"{text!r} isn't KEY=VALUE", "write for example steps=20")
+        try:
+            pairs[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            pairs[key] = value
+    return pairs
