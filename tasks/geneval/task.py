@@ -123,7 +123,7 @@ class GenEval(Task):
         """`images` samples of each prompt; ids are the numbers of the official folders."""
         choice = self._choice()
         for index, spec in enumerate(self._prompts().specs(choice.classes(), choice.colors())):
-            record = msgspec.to_builtins(spec)
+            record = msgspec.json.decode(msgspec.json.encode(spec))
             for k in range(self.repeats()):
                 yield Sample(
                     id=f"{index:05d}",
