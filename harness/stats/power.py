@@ -12,6 +12,7 @@ from harness.stats.clustered import student_quantile
 __all__ = ["minimum_detectable_difference", "power_at"]
 
 _ALPHA, _POWER = 0.05, 0.8
+_FAR = 5.0  # standard errors
 
 
 def power_at(
@@ -40,7 +41,9 @@ def power_at(
         raise ValueError(f"no power from a standard error of {standard_error} on {degrees} degrees")
     cut = student_quantile(1 - alpha, degrees)
     shift = abs(difference) / standard_error
-    return float(nct.sf(cut, degrees, shift) + nct.cdf(-cut, degrees, shift))
+    # Finding it with the wrong sign; beyond 5 errors below 1e-8, and SciPy may give NaN there.
+    wrong_sign = nct.cdf(-cut, degrees, shift) if shift < _FAR else 0.0
+    return float(nct.sf(cut, degrees, shift) + wrong_sign)
 
 
 def minimum_detectable_difference(

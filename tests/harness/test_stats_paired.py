@@ -194,3 +194,11 @@ def test_impossible_power_is_refused():
         minimum_detectable_difference(0.1, 9, power=0.01)
     with pytest.raises(ValueError, match="no power"):
         power_at(0.1, 0.0, 9)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 6, 30, 2000])
+def test_power_rises_to_one_however_large_the_difference(degrees: int):
+    powers = [power_at(shift / 4, 1.0, degrees) for shift in range(200)]
+    assert np.isfinite(powers).all()
+    assert (np.diff(powers) > -1e-7).all()
+    assert powers[-1] > 0.95
