@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.errors import CheckpointError
+from tasks.judges.policy import device_policy
 from tasks.judges.weights import weights_sha256
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class ClipNetwork(NamedTuple):
 
         with torch.inference_mode():
             encode: Any = self.model.encode_image
-            return encode(pixels.to(self.device), normalize=True).float().cpu()
+            found: Tensor = encode(pixels.to(self.device), normalize=True)
+        return found.float().cpu()
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors (n, d) of texts, float32 on the CPU."""
@@ -68,7 +70,8 @@ class ClipNetwork(NamedTuple):
 
         with torch.inference_mode():
             encode: Any = self.model.encode_text
-            return encode(self.tokenize(texts).to(self.device), normalize=True).float().cpu()
+            found: Tensor = encode(self.tokenize(texts).to(self.device), normalize=True)
+        return found.float().cpu()
 
 
 def load_network(
@@ -87,7 +90,6 @@ def load_network(
             they were trained with another activation.
     """
     import open_clip
-    import torch
 
     name = architecture if isinstance(architecture, str) else "custom"
     config = dict(_configuration(architecture))
@@ -109,7 +111,7 @@ def load_network(
         source=str(weights) if random else "file",
         version=f"open_clip {open_clip.__version__}",
         device=device,
-        device_policy=_policy(device, tf32=torch.backends.cuda.matmul.allow_tf32),
+        device_policy=device_policy(device),
     )
 
 
@@ -257,8 +259,3 @@ def _transform(size: int) -> Callable[[Image], Tensor]:
         return prepared
 
     return prepare
-
-
-def _policy(device: str, *, tf32: bool) -> str:
-    kind = device.partition(":")[0]
-    return f"{kind}, TF32 {'on' if tf32 else 'off'}" if kind == "cuda" else kind
