@@ -190,6 +190,7 @@ def test_photographs_through_a_mask2former_of_random_weights(
     folder, prompts = photos
     detector = TransformersMask2Former("random:0", config=tiny_transformers_config())
     stir(detector.model.state_dict())
+    detector.model.state_dict()["class_predictor.weight"].mul_(20)  # sure of itself
     colors = ClipColors("random:1", architecture=TINY)
     with installed(monkeypatch, detector, colors):
         for batch in (1, 8):
