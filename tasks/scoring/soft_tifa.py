@@ -1,0 +1,146 @@
+"""Soft-TIFA of GenEval 2 (arXiv 2512.16853): how likely a judge gives the right answers.
+
+A prompt is taken apart into atoms, each a question with an expected answer. Every atom scores the
+judge's probability of that answer. The arithmetic mean says how much of a prompt is there, skill by
+skill; the geometric mean how likely all of it is at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+__all__ = [
+    "Atom",
+    "SoftTIFASummary",
+    "answer_probability",
+    "arithmetic_mean",
+    "geometric_mean",
+    "summarise_soft_tifa",
+]
+
+_SLACK = 1e-6
+
+
+class Atom(msgspec.Struct, frozen=True, kw_only=True):
+    """One question about one image."""
+
+    skill: str
+    """What it asks about: object, attribute, count, position or verb."""
+    probability: float
+    """The judge's probability of the expected answer, in [0, 1]."""
+
+
+class SoftTIFASummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures in [0, 1]."""
+
+    am: float
+    """Mean over prompts of the arithmetic means."""
+    gm: float
+    """Mean over prompts of the geometric means."""
+    skills: Mapping[str, float]
+    """Mean over all atoms of a skill."""
+
+
+def answer_probability(
+    loglikelihoods: Mapping[str, float], expected: str, first_tokens: Mapping[str, int]
+) -> float:
+    """Probability of the expected answer among the listed spellings of all answers.
+
+    Spellings that begin with one token, such as `2` and `2.`, are one event: the token's
+    probability counts once. Adding each of them, as a sum over strings does, could pass 1.
+
+    Args:
+        loglikelihoods: Spelling to the log-probability of its first token, natural logarithm.
+        expected: The expected answer; spellings of it are equal to it but for case and space.
+        first_tokens: Spelling to its first token's id.
+
+    Raises:
+        ValueError: No spelling of the expected answer is listed, or a probability isn't one.
+
+    Example:
+        >>> logs = {"two": math.log(0.5), "Two": math.log(0.25), "three": math.log(0.1)}
+        >>> answer_probability(logs, "two", {"two": 4, "Two": 5, "three": 6})
+        0.75
+        >>> answer_probability({"2": math.log(0.5), " 2": math.log(0.5)}, "2", {"2": 4, " 2": 4})
+        0.5
+    """
+    wanted = expected.strip().lower()
+    by_token: dict[int, float] = {}
+    for spelling, value in loglikelihoods.items():
+        if spelling.strip().lower() == wanted:
+            by_token[first_tokens[spelling]] = math.exp(value)
+    if not by_token:
+        raise ValueError(f"no spelling of the answer {expected!r} was scored")
+    return _checked(math.fsum(by_token.values()))
+
+
+def arithmetic_mean(probabilities: Sequence[float]) -> float:
+    """Mean of a prompt's atoms.
+
+    Raises:
+        ValueError: There are none, or one isn't in [0, 1].
+
+    Example:
+        >>> arithmetic_mean([1.0, 0.5])
+        0.75
+    """
+    return math.fsum(map(_checked, _some(probabilities))) / len(probabilities)
+
+
+def geometric_mean(probabilities: Sequence[float]) -> float:
+    """Geometric mean of a prompt's atoms; 0 if any of them is 0.
+
+    Raises:
+        ValueError: There are none, or one isn't in [0, 1].
+
+    Example:
+        >>> geometric_mean([1.0, 0.25])
+        0.5
+        >>> geometric_mean([1.0, 0.0])
+        0.0
+    """
+    values = [_checked(p) for p in _some(probabilities)]
+    if min(values) == 0:
+        return 0.0
+    return min(1.0, math.exp(math.fsum(map(math.log, values)) / len(values)))
+
+
+def summarise_soft_tifa(prompts: Iterable[Sequence[Atom]]) -> SoftTIFASummary:
+    """Figures over prompts.
+
+    Args:
+        prompts: The atoms of each prompt.
+
+    Raises:
+        ValueError: There are no prompts, or one has no atoms.
+    """
+    arithmetic, geometric = [], []
+    skills: dict[str, list[float]] = defaultdict(list)
+    for atoms in prompts:
+        probabilities = [atom.probability for atom in atoms]
+        arithmetic.append(arithmetic_mean(probabilities))
+        geometric.append(geometric_mean(probabilities))
+        for atom in atoms:
+            skills[atom.skill].append(atom.probability)
+    return SoftTIFASummary(
+        am=arithmetic_mean(arithmetic),
+        gm=arithmetic_mean(geometric),
+        skills={name: arithmetic_mean(values) for name, values in sorted(skills.items())},
+    )
+
+
+def _some(probabilities: Sequence[float]) -> Sequence[float]:
+    if not probabilities:
+        raise ValueError("a prompt without atoms has no score")
+    return probabilities
+
+
+def _checked(probability: float) -> float:
+    """A probability, rounding of a sum forgiven."""
+    if not -_SLACK <= probability <= 1 + _SLACK:  # also refuses NaN
+        raise ValueError(f"{probability} isn't a probability")
+    return min(1.0, max(0.0, probability))

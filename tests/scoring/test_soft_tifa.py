@@ -1,0 +1,85 @@
+"""Soft-TIFA: against scipy's means, and guards that the original lacks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import gmean
+
+from tasks.scoring.soft_tifa import (
+    Atom,
+    answer_probability,
+    arithmetic_mean,
+    geometric_mean,
+    summarise_soft_tifa,
+)
+
+PROBABILITIES = st.lists(st.floats(1e-6, 1), min_size=1, max_size=12)
+
+
+@given(PROBABILITIES)
+def test_means_are_scipys(values: list[float]):
+    assert geometric_mean(values) == pytest.approx(float(gmean(values)))
+    assert arithmetic_mean(values) == pytest.approx(float(np.mean(values)))
+
+
+@given(PROBABILITIES)
+def test_the_geometric_mean_is_the_smaller_one(values: list[float]):
+    assert 0 <= geometric_mean(values) <= arithmetic_mean(values) + 1e-9 <= 1 + 1e-6
+
+
+@given(PROBABILITIES, st.randoms())
+def test_order_does_not_matter(values: list[float], random):  # noqa: ANN001
+    shuffled = random.sample(values, len(values))
+    assert geometric_mean(shuffled) == pytest.approx(geometric_mean(values))
+
+
+def test_one_impossible_atom_sinks_a_prompt():
+    assert geometric_mean([0.9, 0.0, 0.9]) == 0
+    assert arithmetic_mean([0.9, 0.0, 0.9]) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, math.nan, math.inf])
+def test_what_is_no_probability_is_refused(bad: float):
+    for mean in (arithmetic_mean, geometric_mean):
+        with pytest.raises(ValueError, match="isn't a probability"):
+            mean([0.5, bad])
+
+
+def test_a_rounded_sum_is_forgiven():
+    assert arithmetic_mean([1 + 1e-9]) == 1
+
+
+def test_without_atoms_there_is_no_score():
+    with pytest.raises(ValueError, match="without atoms"):
+        geometric_mean([])
+
+
+def test_spellings_of_one_token_count_once():
+    logs = {"2": math.log(0.7), "2.": math.log(0.7), "two": math.log(0.2)}
+    tokens = {"2": 17, "2.": 17, "two": 20}
+    assert answer_probability({**logs, " 2": math.log(0.7)}, "2", {**tokens, " 2": 17}) == (
+        pytest.approx(0.7)
+    )
+    with pytest.raises(ValueError, match="isn't a probability"):
+        answer_probability({"a": 0.0, "A": 0.0}, "a", {"a": 1, "A": 2})
+
+
+def test_an_answer_that_was_not_scored_is_named():
+    with pytest.raises(ValueError, match="'three'"):
+        answer_probability({"two": -1.0}, "three", {"two": 1})
+
+
+def test_a_summary_by_skill_and_prompt():
+    prompts = [
+        [Atom(skill="object", probability=1.0), Atom(skill="count", probability=0.25)],
+        [Atom(skill="object", probability=0.5)],
+    ]
+    summary = summarise_soft_tifa(prompts)
+    assert summary.am == pytest.approx((0.625 + 0.5) / 2)
+    assert summary.gm == pytest.approx((0.5 + 0.5) / 2)
+    assert summary.skills == {"count": 0.25, "object": 0.75}
