@@ -56,7 +56,7 @@ def test_bad_cells_name_their_row(bad: dict[str, str]):
 def test_missing_columns_name_their_row():
     row = _row("a", 1)
     del row["tuple"]
-    with pytest.raises(ValueError, match="question row 1.*tuple"):
+    with pytest.raises(ValueError, match=r"question row 1.*tuple"):
         parse_dpg_questions([row])
 
 
