@@ -161,17 +161,22 @@ class JudgeChoice(NamedTuple):
         _check_backend("color", self.color, COLOR_JUDGES[self.color], self.color_weights)
 
     def build(self) -> Judges:
-        """Load both, and check that they have the weights that the protocol names.
+        """Load both, check that they have the weights that the protocol names, and see canaries.
 
         Raises:
-            BenchError: One can't be loaded, or has other weights.
+            BenchError: One can't be loaded, has other weights, or sees its canary otherwise.
         """
+        from tasks.judges.canary import check_canary
         from tasks.judges.detectors import build_detector
 
         self.check()
         file = _file(DETECTORS[self.detector], self.detector_weights)
         detector = build_detector(self.detector, file, self._device())
-        return Judges(_with_weights(detector, file), self._classifier())
+        judges = Judges(_with_weights(detector, file), self._classifier())
+        for judge in judges:
+            if judge is not None:
+                check_canary(judge)
+        return judges
 
     def _classifier(self) -> ColorJudge | None:
         from tasks.judges.colors import build_color_judge
