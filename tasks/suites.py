@@ -41,6 +41,6 @@ SHAPES = Suite(
 
 GENERATION = Suite(
     name="generation",
-    summary="Published benchmarks of text to image: GenEval.",
-    entries=(SuiteEntry(task="geneval"),),
+    summary="Published benchmarks of text to image: GenEval and DPG-Bench.",
+    entries=(SuiteEntry(task="geneval"), SuiteEntry(task="dpg-bench")),
 )

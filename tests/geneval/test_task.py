@@ -157,7 +157,9 @@ def test_a_prompt_file_with_a_class_that_the_detector_lacks(tmp_path: Path):
 
 
 def test_a_dry_run_loads_no_judge(tmp_path: Path):
-    spec = RunSpec(suite="generation", model=ModelRef(name="null"), out=str(tmp_path / "run"))
+    spec = RunSpec(
+        tasks=(TaskRef(task="geneval"),), model=ModelRef(name="null"), out=str(tmp_path / "run")
+    )
     (work,) = [w for w in plan(spec).tasks if w.task == "geneval"]
     assert (work.samples, work.images_out) == (2212, 2212)
 

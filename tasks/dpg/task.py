@@ -1,0 +1,285 @@
+"""`dpg-bench`: does an image show everything that a dense prompt says?
+
+Rules and categories are those of ELLA's DPG-Bench (Hu et al., 2024); see `tasks.scoring.dpg`. The
+judge is any registered model that answers questions; another judge is another protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from harness.errors import DataError, SpecError
+from harness.names import suggest
+from harness.records import (
+    Capability,
+    DatasetInfo,
+    GenerateImageRequest,
+    Identity,
+    ImageDecoding,
+    JsonValue,
+    MetricSpec,
+    Modality,
+    Outcome,
+    Protocol,
+    Response,
+    Sample,
+    ScoredSample,
+    TaskMetadata,
+    TaskResult,
+    Verdict,
+)
+from harness.task import Task
+
+if TYPE_CHECKING:
+    from tasks.dpg.questions import DPGItem
+    from tasks.judges.vqa import Question, VQAJudge
+
+__all__ = ["PRESETS", "DPGBench"]
+
+PRESETS: dict[str, ImageDecoding] = {
+    "none": ImageDecoding(),
+    "cheers": ImageDecoding(cfg_scale=9.5, steps=250, alpha=0.5),
+}
+"""Decoding that a protocol demands: the model's own, or that of CHEERS' evaluation."""
+
+_SCORERS = ("corrected", "legacy")
+_WHERE = frozenset({"questions"})
+_SHOWN = 40
+
+
+class DPGBench(Task):
+    """Draw dense prompts; a model answers yes-or-no questions about each image.
+
+    An image scores the share of its questions that are answered yes, a question counting only if
+    those that it depends on do. `overall` is the mean over images, as the original's.
+    """
+
+    metadata = TaskMetadata(
+        name="dpg-bench",
+        summary="DPG-Bench's dense prompts, judged by questions to a VQA model.",
+        version=1,
+        requires=frozenset({Capability.GENERATE_IMAGE}),
+        inputs=(Modality.TEXT,),
+        outputs=(Modality.IMAGE,),
+        dataset=DatasetInfo(
+            name="dpg-bench",
+            revision="TencentQQGYLab/ELLA",
+            split="test",
+            licence="Apache-2.0",
+            source="dpg_bench.csv of ELLA's or CHEERS' repository",
+        ),
+        metrics=(
+            MetricSpec(
+                name="overall",
+                score="score",
+                description="Share of questions that count as yes, averaged over images.",
+            ),
+            MetricSpec(
+                name="perfect",
+                score="perfect",
+                description="Images of which every question counts as yes.",
+            ),
+        ),
+        protocol_id="dpg-bench",
+        citation="Hu et al., ELLA: Equip Diffusion Models with LLM for Enhanced Semantic "
+        "Alignment, arXiv 2403.05135, 2024.",
+    )
+
+    defaults: ClassVar[Mapping[str, JsonValue]] = {
+        "questions": "",
+        "images": 4,
+        "judge": "",
+        "judge_template": "{question}",
+        "preset": "none",
+        "scorer": "corrected",
+    }
+
+    def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(options)
+        self._decoding = PRESETS[self._one_of("preset", PRESETS)]
+        self._legacy = self._one_of("scorer", _SCORERS) == "legacy"
+        self._loaded: VQAJudge | None = None
+
+    def samples(self) -> Iterator[Sample]:
+        """`images` samples of each prompt; the questions travel with them."""
+        for item in self._items():
+            target = msgspec.json.decode(msgspec.json.encode(list(item.questions)))
+            for k in range(self.repeats()):
+                yield Sample(id=item.name, k=k, target=target, data={"prompt": item.prompt})
+
+    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
+        """The bare prompt."""
+        return GenerateImageRequest(
+            prompt=str(sample.data["prompt"]), decoding=self._decoding, seed=seed
+        )
+
+    def preflight(self) -> None:
+        """Check that questions and judge are there, before hours are spent on drawing.
+
+        Raises:
+            BenchError: One is missing.
+        """
+        self._path()
+        self._judge()
+
+    def prepare(self) -> None:
+        """Load the judge.
+
+        Raises:
+            BenchError: It can't be loaded.
+        """
+        self._judge()
+
+    def score(self, sample: Sample, response: Response) -> Outcome:
+        """Judge one image."""
+        return self.score_batch([(sample, response)])[0]
+
+    def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
+        """Ask the judge about all images together, then apply the rules to each."""
+        asked = [_questions_about(sample, response) for sample, response in pairs]
+        answers = iter(self._judge().ask([question for part in asked for question in part]))
+        return [
+            self._outcome(sample, [next(answers) for _ in part])
+            for (sample, _), part in zip(pairs, asked, strict=True)
+        ]
+
+    def scorer(self) -> Identity:
+        """DPG-Bench's rules: as they are meant, or as the original script has them."""
+        return Identity(
+            id="dpg-bench",
+            version="AI9Stars/Cheers@da1cb77",
+            settings={"variant": str(self.options["scorer"])},
+        )
+
+    def judge(self) -> Identity:
+        """The answering model, with the hash of its weights and how it's asked."""
+        if not self.options["judge"]:
+            return Identity(id="none chosen", version="")
+        return self._judge().identity()
+
+    def prompt_template(self) -> str:
+        """The prompt alone."""
+        return "{prompt}"
+
+    def repeats(self) -> int:
+        """Images per prompt."""
+        return self.whole("images", 1)
+
+    def decoding(self) -> Mapping[str, JsonValue]:
+        """What the preset demands; empty leaves decoding to the model."""
+        fields = msgspec.structs.asdict(self._decoding)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def protocol(self, seed: int, limit: int | None = None) -> Protocol:
+        """The protocol, with the hash of the question file and without its path."""
+        plain = super().protocol(seed, limit)
+        dataset = plain.dataset
+        if self.options["questions"]:
+            from tasks.dpg.questions import file_sha256
+
+            dataset = msgspec.structs.replace(dataset, sha256=file_sha256(self._path()))
+        preset = str(self.options["preset"])
+        return msgspec.structs.replace(
+            plain,
+            id=f"dpg-bench/{'v1' if preset == 'none' else preset}",
+            dataset=dataset,
+            options={k: v for k, v in plain.options.items() if k not in _WHERE},
+        )
+
+    def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
+        """The metrics; shares by level-1 and level-2 category are in `extra`."""
+        from tasks.scoring.dpg import summarise_dpg
+
+        rows = list(scored)
+        known = [row for row in rows if row.outcome.verdict.is_known]
+        images = [(_questions(row.sample), _image(row.outcome)) for row in known]
+        summary = summarise_dpg(images)
+        return msgspec.structs.replace(
+            super().aggregate(rows, protocol),
+            extra={"l1": dict(summary.broad), "l2": dict(summary.categories)},
+        )
+
+    def _outcome(self, sample: Sample, answers: Sequence[str]) -> Outcome:
+        from tasks.scoring.dpg import score_dpg_image
+
+        questions = _questions(sample)
+        said = {q.number: answer for q, answer in zip(questions, answers, strict=True)}
+        unclear = [] if self._legacy else [text for text in said.values() if not _is_clear(text)]
+        if unclear:
+            raise ValueError(f"the judge answered {unclear[0][:_SHOWN]!r}, neither yes nor no")
+        image = score_dpg_image(questions, [said], legacy=self._legacy)
+        denied = [q.text for q in questions if not image.answered[0][q.number]]
+        perfect = image.score == 1
+        return Outcome(
+            verdict=Verdict.OK if perfect else Verdict.WRONG,
+            reason="" if perfect else f"not yes: {denied[0]}",
+            scores={"score": image.score, "perfect": float(perfect)},
+            details={
+                "answers": {str(number): text for number, text in said.items()},
+                "yes": {str(number): value for number, value in image.answered[0].items()},
+            },
+        )
+
+    def _items(self) -> list[DPGItem]:
+        from tasks.dpg.questions import read_items
+
+        return read_items(self._path(), legacy=self._legacy)
+
+    def _path(self) -> Path:
+        if not self.options["questions"]:
+            raise DataError(
+                "dpg-bench needs its question file, which isn't part of this package",
+                "give --task-option dpg-bench.questions=FILE with the dpg_bench.csv of ELLA's "
+                "repository",
+            )
+        return Path(str(self.options["questions"])).expanduser()
+
+    def _judge(self) -> VQAJudge:
+        if self._loaded is None:
+            from tasks.judges.vqa import VQAJudge
+
+            if not self.options["judge"]:
+                raise SpecError(
+                    "dpg-bench has no judge",
+                    "give --task-option dpg-bench.judge=MODEL, a model that answers questions",
+                )
+            self._loaded = VQAJudge(str(self.options["judge"]), str(self.options["judge_template"]))
+        return self._loaded
+
+    def _one_of(self, option: str, known: Any) -> str:
+        value = str(self.options[option])
+        if value not in known:
+            hint = suggest(value, known) or "it is one of " + ", ".join(known)
+            raise SpecError(f"dpg-bench: unknown {option} {value!r}", hint)
+        return value
+
+
+def _questions(sample: Sample) -> Any:
+    from tasks.scoring.dpg import DPGQuestion
+
+    return msgspec.convert(sample.target, list[DPGQuestion])
+
+
+def _questions_about(sample: Sample, response: Response) -> list[Question]:
+    from tasks.judges.vqa import Question
+
+    if response.image is None:
+        raise ValueError("the response has no picture to judge")
+    return [Question(response.image, question.text) for question in _questions(sample)]
+
+
+def _image(outcome: Outcome) -> Any:
+    from tasks.scoring.dpg import DPGImage
+
+    stored: Any = outcome.details["yes"]
+    score = outcome.scores["score"]
+    answered = {int(number): float(value) for number, value in stored.items()}
+    return DPGImage(score=score, pictures=(score,), answered=(answered,))
+
+
+def _is_clear(answer: str) -> bool:
+    return answer.strip().rstrip(".").lower() in ("yes", "no")
