@@ -79,11 +79,15 @@ PLACE_MIX = Mix(generation=14, editing=2, questions=14, words=2, easy_vqa=3)
 """Still more questions: where things are comes last, in pictures and in answers."""
 
 
+ASK_MIX = Mix(generation=10, editing=2, questions=10, words=2, easy_vqa=16)
+"""Questions about real pictures once more, beside everything else."""
+
+
 class StageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One stage of the training of the whole model."""
 
     name: str
-    """`align`, `joint`, `refine`, `settle`, `draw`, `steer`, `place` or `tune`."""
+    """`align`, `joint`, `refine`, `settle`, `draw`, `steer`, `place`, `tune` or `ask`."""
     steps: int
     """Optimiser steps."""
     lr: float
@@ -162,9 +166,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             mix=PLACE_MIX,
             rule="muon",
         ),
+        StageSettings(
+            name="ask",
+            steps=500,
+            lr=6e-4,
+            warmup=20,
+            decay=True,
+            early=0.6,
+            early_logit=-2.2,
+            skills={"color_attr": 2.0, "position": 2.0, "counting": 1.5},
+            questions={"position": 3.0, "color": 1.5},
+            mix=ASK_MIX,
+            rule="muon",
+        ),
     )
-    """Stages behind the VAE and the tower: alignment, joint pretraining, refined pretraining with
-    more images to draw, and tuning, in which the rate falls to zero."""
+    """Stages behind the VAE and the tower: alignment, joint pretraining, refinement until the rate
+    is zero; then more drawing, and at its end tuning and asking, in which it falls to zero again."""
     branches: int = 4
     """Noised images that share the prompt of a row."""
     questions_per_image: int = 2

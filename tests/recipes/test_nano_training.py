@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
     return folder, train(folder, smoke_settings(), export=folder / "cheers-nano")
 
 
-_NAMES = ["align", "joint", "refine", "settle", "draw", "steer", "place", "tune"]
+_NAMES = ["align", "joint", "refine", "settle", "draw", "steer", "place", "tune", "ask"]
 
 
 class _StopError(RuntimeError):
@@ -110,7 +110,7 @@ def test_the_export_loads_and_holds_the_averaged_weights(whole: tuple[Path, Trai
 def test_exporting_a_run_gives_the_same_file(whole: tuple[Path, Trainer], tmp_path: Path):
     done = CliRunner().invoke(export, [str(whole[0]), str(tmp_path / "again")])
     assert done.exit_code == 0, done.output
-    assert "exported step 16" in done.output
+    assert "exported step 18" in done.output
     first, again = (
         (folder / "model.safetensors").read_bytes()
         for folder in (whole[0] / "cheers-nano", tmp_path / "again")
@@ -133,7 +133,7 @@ def test_the_command_line_goes_through_all_stages(tmp_path: Path):
 def test_the_command_line_names_the_stages_it_knows(tmp_path: Path, given: str):
     done = CliRunner().invoke(main, ["--smoke", "--out", str(tmp_path), "--steps", given])
     assert done.exit_code == 2
-    assert "align, joint, refine, settle, draw, steer, place, tune" in " ".join(done.output.split())
+    assert "align, joint, refine, settle, draw, steer, place, tune, ask" in " ".join(done.output.split())
 
 
 def test_the_log_forgets_what_will_be_done_again(tmp_path: Path):
