@@ -181,7 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     )
     """Stages behind the VAE and the tower: alignment, joint pretraining, refinement until the rate
-    is zero; then more drawing, and at its end tuning and asking, in which it falls to zero again."""
+    is zero; then more drawing, and at its end tuning and asking, in which it falls again."""
     branches: int = 4
     """Noised images that share the prompt of a row."""
     questions_per_image: int = 2
