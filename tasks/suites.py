@@ -41,6 +41,10 @@ SHAPES = Suite(
 
 GENERATION = Suite(
     name="generation",
-    summary="Published benchmarks of text to image: GenEval and DPG-Bench.",
-    entries=(SuiteEntry(task="geneval"), SuiteEntry(task="dpg-bench")),
+    summary="Published benchmarks of text to image: GenEval, DPG-Bench and GenEval 2.",
+    entries=(
+        SuiteEntry(task="geneval"),
+        SuiteEntry(task="dpg-bench"),
+        SuiteEntry(task="geneval2"),
+    ),
 )

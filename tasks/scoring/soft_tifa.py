@@ -19,6 +19,7 @@ __all__ = [
     "answer_probability",
     "arithmetic_mean",
     "geometric_mean",
+    "spellings",
     "summarise_soft_tifa",
 ]
 
@@ -45,37 +46,49 @@ class SoftTIFASummary(msgspec.Struct, frozen=True, kw_only=True):
     """Mean over all atoms of a skill."""
 
 
-def answer_probability(
-    loglikelihoods: Mapping[str, float], expected: str, first_tokens: Mapping[str, int]
-) -> float:
-    """Probability of the expected answer among the listed spellings of all answers.
-
-    Spellings that begin with one token, such as `2` and `2.`, are one event: the token's
-    probability counts once. Adding each of them, as a sum over strings does, could pass 1.
-
-    Args:
-        loglikelihoods: Spelling to the log-probability of its first token, natural logarithm.
-        expected: The expected answer; spellings of it are equal to it but for case and space.
-        first_tokens: Spelling to its first token's id.
+def spellings(answer: str) -> tuple[str, ...]:
+    """Ways to write an expected answer: as given, in lower case, and with a capital letter.
 
     Raises:
-        ValueError: No spelling of the expected answer is listed, or a probability isn't one.
+        ValueError: It's empty.
 
     Example:
-        >>> logs = {"two": math.log(0.5), "Two": math.log(0.25), "three": math.log(0.1)}
-        >>> answer_probability(logs, "two", {"two": 4, "Two": 5, "three": 6})
+        >>> spellings("two")
+        ('two', 'Two')
+    """
+    plain = answer.strip()
+    if not plain:
+        raise ValueError("an atom's expected answer is empty")
+    return tuple(dict.fromkeys((plain, plain.lower(), plain[0].upper() + plain[1:].lower())))
+
+
+def answer_probability(loglikelihoods: Mapping[str, float]) -> float:
+    """Probability that a judge's answer begins with one of several spellings.
+
+    A spelling that begins with another one, such as `2.` with `2`, is part of that event and isn't
+    added again; the original adds the first token's probability for every string, so that strings
+    which share it can pass 1.
+
+    Args:
+        loglikelihoods: Spelling to the natural logarithm of its probability given the question.
+
+    Raises:
+        ValueError: There are no spellings, or the sum isn't a probability.
+
+    Example:
+        >>> answer_probability({"two": math.log(0.5), "Two": math.log(0.25)})
         0.75
-        >>> answer_probability({"2": math.log(0.5), " 2": math.log(0.5)}, "2", {"2": 4, " 2": 4})
+        >>> answer_probability({"2": math.log(0.5), "2.": math.log(0.5)})
         0.5
     """
-    wanted = expected.strip().lower()
-    by_token: dict[int, float] = {}
-    for spelling, value in loglikelihoods.items():
-        if spelling.strip().lower() == wanted:
-            by_token[first_tokens[spelling]] = math.exp(value)
-    if not by_token:
-        raise ValueError(f"no spelling of the answer {expected!r} was scored")
-    return _checked(math.fsum(by_token.values()))
+    if not loglikelihoods:
+        raise ValueError("no spelling of the answer was scored")
+    events = [
+        value
+        for spelling, value in loglikelihoods.items()
+        if not any(spelling != other and spelling.startswith(other) for other in loglikelihoods)
+    ]
+    return _checked(math.fsum(map(math.exp, events)))
 
 
 def arithmetic_mean(probabilities: Sequence[float]) -> float:

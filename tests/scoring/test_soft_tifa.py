@@ -15,6 +15,7 @@ from tasks.scoring.soft_tifa import (
     answer_probability,
     arithmetic_mean,
     geometric_mean,
+    spellings,
     summarise_soft_tifa,
 )
 
@@ -59,19 +60,29 @@ def test_without_atoms_there_is_no_score():
         geometric_mean([])
 
 
-def test_spellings_of_one_token_count_once():
-    logs = {"2": math.log(0.7), "2.": math.log(0.7), "two": math.log(0.2)}
-    tokens = {"2": 17, "2.": 17, "two": 20}
-    assert answer_probability({**logs, " 2": math.log(0.7)}, "2", {**tokens, " 2": 17}) == (
-        pytest.approx(0.7)
-    )
+def test_a_spelling_within_another_counts_once():
+    logs = {"2": math.log(0.7), "2.": math.log(0.6), "two": math.log(0.2)}
+    assert answer_probability(logs) == pytest.approx(0.9)
     with pytest.raises(ValueError, match="isn't a probability"):
-        answer_probability({"a": 0.0, "A": 0.0}, "a", {"a": 1, "A": 2})
+        answer_probability({"a": 0.0, "b": 0.0})
 
 
-def test_an_answer_that_was_not_scored_is_named():
-    with pytest.raises(ValueError, match="'three'"):
-        answer_probability({"two": -1.0}, "three", {"two": 1})
+def test_without_spellings_there_is_no_probability():
+    with pytest.raises(ValueError, match="no spelling"):
+        answer_probability({})
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("two", ("two", "Two")), (" Yes", ("Yes", "yes")), ("7", ("7",)), ("NO", ("NO", "no", "No"))],
+)
+def test_how_an_answer_is_spelled(answer: str, expected: tuple[str, ...]):
+    assert spellings(answer) == expected
+
+
+def test_an_empty_answer_is_refused():
+    with pytest.raises(ValueError, match="empty"):
+        spellings("  ")
 
 
 def test_a_summary_by_skill_and_prompt():

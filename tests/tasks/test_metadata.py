@@ -15,7 +15,7 @@ from tasks.shapes.dataset import _SHA256, compute_sha256
 
 NAMES = tasks().names()
 
-EXTERNAL = {"dpg-bench", "geneval-long"}
+EXTERNAL = {"dpg-bench", "geneval-long", "geneval2"}
 """Tasks whose samples are in a file that the user brings; they're tested where they live."""
 
 
