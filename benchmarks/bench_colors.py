@@ -16,9 +16,10 @@ from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from tasks.geneval.judging import judge_images
 from tasks.judges import Crop, decode_mask
 from tasks.judges.clip_colors import TEMPLATES, ClipColors
-from tasks.scoring.geneval.metadata import COLORS
+from tasks.scoring.geneval.metadata import COLORS, PromptSpec, parse_prompt
 from tests.judges.clip_toys import crops
 
 pytestmark = [
@@ -110,3 +111,59 @@ def test_crops_together_are_faster_than_one_image_at_a_time():
     print(f"{IMAGES} images: one at a time {slow:.2f} s, together {fast:.2f} s: {slow / fast:.1f}x")
     assert labels == expected
     assert slow / fast >= 2
+
+
+def test_the_whole_of_judging_is_faster_too():
+    """Detection and colours with one detector and one CLIP, as the original and as we do it."""
+    from tasks.judges.mask2former.transformers_backend import TransformersMask2Former
+    from tests.judges.mask2former_toys import photographs, stir, tiny_transformers_config
+
+    detector = TransformersMask2Former("random:0", config=tiny_transformers_config())
+    with torch.no_grad():
+        stir(detector.model.state_dict())
+    judge = ClipColors("random:1", architecture=CONFIG)
+    reference, images = OneImageAtATime(judge), photographs() * 4
+    specs = [_asks_for_colors(found) for found in detector.detect(photographs())] * 4
+    for label in {spec.include[0].class_name for spec in specs}:  # prompts are not timed
+        reference.classifier(label)
+    judge_images(specs[:3], images[:3], detector, lambda: judge)
+    start = time.perf_counter()
+    expected = []
+    for spec, image in zip(specs, images, strict=True):
+        seen = judge_images([spec], [image], detector, lambda: _OneByOne(reference))
+        expected.append(seen[0].judgement)
+    slow = time.perf_counter() - start
+    start = time.perf_counter()
+    found = judge_images(specs, images, detector, lambda: judge)
+    fast = time.perf_counter() - start
+    print(f"{len(images)} photographs: {slow:.2f} s against {fast:.2f} s: {slow / fast:.1f}x")
+    assert [one.judgement for one in found] == expected
+    assert slow > fast
+
+
+class _OneByOne:
+    """The reference behind the interface of a colour judge: one class after the other."""
+
+    def __init__(self, reference: OneImageAtATime) -> None:
+        self.reference = reference
+
+    def identity(self) -> Any:
+        raise NotImplementedError
+
+    def classify(self, objects: Any) -> list[str]:
+        labels: list[str] = []
+        for _, same in groupby(objects, key=lambda crop: crop.label):
+            labels += self.reference.classify(list(same))
+        return labels
+
+
+def _asks_for_colors(found: Any) -> PromptSpec:
+    """A record that asks for the colour of the best-scored class."""
+    label = max(found, key=lambda name: float(found[name].scores.max()))
+    return parse_prompt(
+        {
+            "tag": "colors",
+            "include": [{"class": label, "count": 1, "color": "red"}],
+            "prompt": f"a photo of a red {label}",
+        }
+    )
