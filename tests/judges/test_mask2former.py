@@ -11,13 +11,17 @@ import torch
 from click.testing import CliRunner
 
 from harness.errors import CheckpointError, SpecError
+from tasks.geneval.judging import judge_images
 from tasks.judges import Instances, decode_mask
+from tasks.judges.clip_colors import ClipColors
 from tasks.judges.detectors import build_detector
 from tasks.judges.mask2former import MAX_INSTANCES, instances_of, pad_together, prepare
 from tasks.judges.mask2former.convert import convert, main
 from tasks.judges.mask2former.names import convert_state_dict, pad_target
 from tasks.judges.mask2former.preparation import scaled
 from tasks.judges.mask2former.transformers_backend import TransformersMask2Former, swin_s_config
+from tasks.scoring.geneval import parse_prompt
+from tests.judges.clip_toys import TINY
 from tests.judges.mask2former_toys import (
     photographs,
     stir,
@@ -137,6 +141,20 @@ def test_batches_change_nothing(ported: TransformersMask2Former, batch: int):
     alone = [ported.detect([image])[0] for image in (square, tall, wide)]
     for found, expected in zip(together, (0, 1, 0, 2, 0), strict=True):
         _same(found, alone[expected])
+
+
+def test_both_backends_lead_to_the_same_verdicts(official: Any, ported: TransformersMask2Former):
+    images, colors = photographs(), ClipColors("random:1", architecture=TINY)
+    label = max(ported.detect(images[:1])[0].items(), key=lambda item: item[1].scores.max())[0]
+    include = [{"class": label, "count": 1, "color": "red"}]
+    record = {"tag": "colors", "include": include, "prompt": f"a photo of a red {label}"}
+    specs = [parse_prompt(record)] * len(images)
+    ours, theirs = (
+        judge_images(specs, images, detector, lambda: colors) for detector in (ported, official)
+    )
+    assert [one.judgement for one in ours] == [one.judgement for one in theirs]
+    assert any(label in one.objects for one in ours)
+    assert any("red" in one.judgement.reason or one.judgement.correct for one in ours)
 
 
 def test_no_images_are_fine(ported: TransformersMask2Former):
