@@ -29,6 +29,9 @@ _PLAYER = "recorded"  # the registered model that serves the images of a folder
 @click.option(
     "--accept", help="With --task: flaws of images to accept, as jpeg,exif,size,unlabelled."
 )
+@click.option(
+    "--model-arg", "model_args", multiple=True, metavar="K=V", help="With --task: as size=512x512."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="With --task: most samples.")
 def command(folders: tuple[Path, ...], *, task: str | None, **flags: Any) -> None:
     """Score the stored responses of runs again; the model isn't needed.
@@ -67,6 +70,7 @@ def _score_images(
     label: str | None,
     task_options: Sequence[str],
     accept: str | None,
+    model_args: Sequence[str],
     limit: int | None,
 ) -> Path:
     from harness.cli.flags import read_flags
@@ -81,7 +85,7 @@ def _score_images(
     flags = read_flags(
         tasks=[task],
         model=f"{_PLAYER}:{folders[0]}",
-        model_args=[] if accept is None else [f"accept={accept}"],
+        model_args=[*model_args, *([] if accept is None else [f"accept={accept}"])],
         label=label,
         task_options=[f"{task}.{pair}" for pair in task_options],
         out=out,

@@ -51,18 +51,21 @@ class _Source(Protocol):
 class RecordedImages(ModelAdapter):
     """Serves the images of a folder, each to the sample that it was made for.
 
-    The folder is in GenEval's layout, or a run of this program. An image that is missing makes
-    its sample `missing`; one that is empty, truncated, no PNG, of another size, turned by EXIF,
-    or made for another prompt makes it `errored`. The reason names the file.
+    The folder is in GenEval's layout, in DPG-Bench's (with `grid`), or a run of this program. An
+    image that is missing makes its sample `missing`; one that is empty, truncated, no PNG, of
+    another size, turned by EXIF, or made for another prompt makes it `errored`. The reason names
+    the file.
 
     Args:
         path: The folder.
         accept: Flaws to accept, as `jpeg,exif`; see `model_adapters.recorded.leniency.FLAWS`.
-        size: Size that images must have, as `512x512`; else what most of them have.
+        size: Size that image files must have, as `512x512`; else what most of them have.
+        grid: Reads DPG-Bench's layout, a file for each item: `2x2` if it holds four images in a
+            grid, `1x1` if it holds one.
 
     Raises:
         AdapterError: There is no such folder, or its layout isn't known.
-        SpecError: `accept` or `size` is malformed.
+        SpecError: `accept`, `size` or `grid` is malformed.
     """
 
     card = ModelCard(
@@ -73,10 +76,11 @@ class RecordedImages(ModelAdapter):
         source="the folder given as recorded:FOLDER",
     )
 
-    def __init__(self, path: str, *, accept: str = "", size: str = "") -> None:
+    def __init__(self, path: str, *, accept: str = "", size: str = "", grid: str = "") -> None:
         self._path = Path(path)
         self._accept = read_flaws(accept)
         self._size = _read_size(size)
+        self._grid = _read_grid(grid)
         self._source: _Source = self._open()
 
     def fingerprint(self) -> Fingerprint:
@@ -123,6 +127,7 @@ class RecordedImages(ModelAdapter):
     def _open(self) -> _Source:
         from harness.ledger import is_run_folder
         from model_adapters.recorded.geneval_folder import GenEvalFolder
+        from model_adapters.recorded.grid_folder import GridFolder
         from model_adapters.recorded.run_folder import RunFolder
 
         if not self._path.is_dir():
@@ -131,6 +136,8 @@ class RecordedImages(ModelAdapter):
             )
         if is_run_folder(self._path):
             return RunFolder(self._path)
+        if self._grid:
+            return GridFolder(self._path, self._accept, self._size, self._grid)
         return GenEvalFolder(self._path, self._accept, self._size)
 
 
@@ -141,6 +148,14 @@ def _addressed(request: GenerateImageRequest) -> Replay:
         "model 'recorded' was asked without a sample",
         "it serves runs; read the images yourself where there is no task",
     )
+
+
+def _read_grid(text: str) -> str:
+    from model_adapters.recorded.grid_folder import GRIDS
+
+    if text and text not in GRIDS:
+        raise SpecError(f"model 'recorded': grid is {text!r}", "write " + " or ".join(GRIDS))
+    return text
 
 
 def _read_size(text: str) -> tuple[int, int] | None:

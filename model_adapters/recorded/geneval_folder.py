@@ -179,7 +179,7 @@ def _numbered_folders(root: Path) -> dict[int, str]:
         raise AdapterError(
             f"{root} isn't in GenEval's layout: it has no folder like 00000",
             "images are expected at 00000/samples/00000.png beside 00000/metadata.jsonl; or give "
-            "the folder of a run",
+            "the folder of a run, or grid=2x2 for DPG-Bench's files",
         )
     return folders
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,10 @@ from typing import NamedTuple
 from harness.errors import DataError
 from tasks.scoring.dpg import DPGQuestion, parse_dpg_questions
 
-__all__ = ["DPGItem", "file_sha256", "read_items"]
+__all__ = ["OFFICIAL_BLOB", "DPGItem", "read_items"]
+
+OFFICIAL_BLOB = "98457fc9901943f51ff9a30367250fc292533bed"
+"""Git's name for the contents of `dpg_bench.csv`, which ELLA's and CHEERS' repositories share."""
 
 _COLUMNS = (
     *("item_id", "text", "proposition_id", "dependency", "tuple"),
@@ -39,9 +41,11 @@ def read_items(path: Path, *, legacy: bool) -> list[DPGItem]:
         legacy: See `tasks.scoring.dpg`.
 
     Raises:
-        DataError: The file isn't there, lacks a column, or has a malformed row.
+        DataError: The file isn't there, lacks a column or all rows, or has a malformed row.
     """
     rows = _rows(path)
+    if not rows:
+        raise DataError(f"{path} has no questions", "give DPG-Bench's dpg_bench.csv")
     prompts: dict[str, str] = {}
     for row in rows:
         prompts.setdefault(row["item_id"], row["text"])
@@ -52,23 +56,9 @@ def read_items(path: Path, *, legacy: bool) -> list[DPGItem]:
     return [DPGItem(name, prompts[name], found) for name, found in questions.items()]
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the question file.
-
-    Raises:
-        DataError: It isn't there.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"DPG-Bench's question file {path} can't be read: {error.strerror}", "check the path"
-        ) from error
-
-
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
             if lacking:

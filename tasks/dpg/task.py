@@ -6,6 +6,7 @@ judge is any registered model that answers questions; another judge is another p
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,8 +34,11 @@ from harness.records import (
     Verdict,
 )
 from harness.task import Task
+from tasks.data_files import check_hash, git_blob_hash, hash_file, locate
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from tasks.dpg.questions import DPGItem
     from tasks.judges.vqa import Question, VQAJudge
 
@@ -47,7 +51,10 @@ PRESETS: dict[str, ImageDecoding] = {
 """Decoding that a protocol demands: the model's own, or that of CHEERS' evaluation."""
 
 _SCORERS = ("corrected", "legacy")
-_WHERE = frozenset({"questions"})
+_SAVED = ("png", "jpeg")
+_WHERE = frozenset({"questions", "sha256", "judge", "judge_args", "preset"})
+"""Options that say where things are, or whose contents are in the protocol by another name."""
+
 _SHOWN = 40
 
 
@@ -91,17 +98,21 @@ class DPGBench(Task):
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {
         "questions": "",
+        "sha256": "",
         "images": 4,
         "judge": "",
+        "judge_args": {},
         "judge_template": "{question}",
         "preset": "none",
         "scorer": "corrected",
+        "saved_as": "png",
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._decoding = PRESETS[self._one_of("preset", PRESETS)]
         self._legacy = self._one_of("scorer", _SCORERS) == "legacy"
+        self._jpeg = self._one_of("saved_as", _SAVED) == "jpeg"
         self._loaded: VQAJudge | None = None
 
     def samples(self) -> Iterator[Sample]:
@@ -121,9 +132,9 @@ class DPGBench(Task):
         """Check that questions and judge are there, before hours are spent on drawing.
 
         Raises:
-            BenchError: One is missing.
+            BenchError: One is missing, or the question file hasn't the demanded sha256.
         """
-        self._path()
+        check_hash(self._path(), str(self.options["sha256"]), "dpg-bench's question file")
         self._judge()
 
     def prepare(self) -> None:
@@ -140,7 +151,7 @@ class DPGBench(Task):
 
     def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
         """Ask the judge about all images together, then apply the rules to each."""
-        asked = [_questions_about(sample, response) for sample, response in pairs]
+        asked = [self._questions_about(sample, response) for sample, response in pairs]
         answers = iter(self._judge().ask([question for part in asked for question in part]))
         return [
             self._outcome(sample, [next(answers) for _ in part])
@@ -177,16 +188,11 @@ class DPGBench(Task):
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:
         """The protocol, with the hash of the question file and without its path."""
         plain = super().protocol(seed, limit)
-        dataset = plain.dataset
-        if self.options["questions"]:
-            from tasks.dpg.questions import file_sha256
-
-            dataset = msgspec.structs.replace(dataset, sha256=file_sha256(self._path()))
         preset = str(self.options["preset"])
         return msgspec.structs.replace(
             plain,
             id=f"dpg-bench/{'v1' if preset == 'none' else preset}",
-            dataset=dataset,
+            dataset=self._dataset(),
             options={k: v for k, v in plain.options.items() if k not in _WHERE},
         )
 
@@ -195,39 +201,59 @@ class DPGBench(Task):
         from tasks.scoring.dpg import summarise_dpg
 
         rows = list(scored)
+        if self._legacy:
+            rows = list(_without_broken_items(rows))
         known = [row for row in rows if row.outcome.verdict.is_known]
-        images = [(_questions(row.sample), _image(row.outcome)) for row in known]
-        summary = summarise_dpg(images)
+        if self._legacy:  # the original's categories know an item's last picture alone
+            known = [row for row in known if row.sample.k == self.repeats() - 1]
+        summary = summarise_dpg([(_questions(row.sample), _image(row.outcome)) for row in known])
         return msgspec.structs.replace(
             super().aggregate(rows, protocol),
             extra={"l1": dict(summary.broad), "l2": dict(summary.categories)},
         )
 
-    def _outcome(self, sample: Sample, answers: Sequence[str]) -> Outcome:
-        from tasks.scoring.dpg import score_dpg_image
+    def _questions_about(self, sample: Sample, response: Response) -> list[Question]:
+        from tasks.judges.vqa import Question
 
+        if response.image is None:
+            raise ValueError("the response has no picture to judge")
+        image = _through_jpeg(response.image) if self._jpeg else response.image
+        return [Question(image, question.text) for question in _questions(sample)]
+
+    def _outcome(self, sample: Sample, answers: Sequence[str]) -> Outcome:
         questions = _questions(sample)
         said = {q.number: answer for q, answer in zip(questions, answers, strict=True)}
         unclear = [] if self._legacy else [text for text in said.values() if not _is_clear(text)]
         if unclear:
-            raise ValueError(f"the judge answered {unclear[0][:_SHOWN]!r}, neither yes nor no")
-        image = score_dpg_image(questions, [said], legacy=self._legacy)
-        denied = [q.text for q in questions if not image.answered[0][q.number]]
-        perfect = image.score == 1
-        return Outcome(
-            verdict=Verdict.OK if perfect else Verdict.WRONG,
-            reason="" if perfect else f"not yes: {denied[0]}",
-            scores={"score": image.score, "perfect": float(perfect)},
-            details={
-                "answers": {str(number): text for number, text in said.items()},
-                "yes": {str(number): value for number, value in image.answered[0].items()},
-            },
-        )
+            shown = unclear[0][:_SHOWN]
+            return _failed(f"the judge answered {shown!r}, neither yes nor no")
+        try:
+            return _scored(questions, said, legacy=self._legacy)
+        except KeyError as error:  # the original's reader skips the file's first question
+            return _failed(f"question {error} wasn't asked, but another one depends on it")
 
     def _items(self) -> list[DPGItem]:
         from tasks.dpg.questions import read_items
 
         return read_items(self._path(), legacy=self._legacy)
+
+    def _dataset(self) -> DatasetInfo:
+        """The file's hash; a file that isn't the official one doesn't pass for it."""
+        from tasks.dpg.questions import OFFICIAL_BLOB
+
+        if not self.options["questions"]:
+            return self.metadata.dataset
+        path = self._path()
+        found = hash_file(path)
+        if git_blob_hash(path) == OFFICIAL_BLOB:
+            return msgspec.structs.replace(self.metadata.dataset, sha256=found)
+        return DatasetInfo(
+            name="dpg-bench-file",
+            revision=found[:12],
+            split="test",
+            licence="unknown",
+            sha256=found,
+        )
 
     def _path(self) -> Path:
         if not self.options["questions"]:
@@ -236,7 +262,7 @@ class DPGBench(Task):
                 "give --task-option dpg-bench.questions=FILE with the dpg_bench.csv of ELLA's "
                 "repository",
             )
-        return Path(str(self.options["questions"])).expanduser()
+        return locate(str(self.options["questions"]), "question file")
 
     def _judge(self) -> VQAJudge:
         if self._loaded is None:
@@ -247,7 +273,10 @@ class DPGBench(Task):
                     "dpg-bench has no judge",
                     "give --task-option dpg-bench.judge=MODEL, a model that answers questions",
                 )
-            self._loaded = VQAJudge(str(self.options["judge"]), str(self.options["judge_template"]))
+            options: Any = self.options
+            self._loaded = VQAJudge(
+                options["judge"], options["judge_template"], options["judge_args"]
+            )
         return self._loaded
 
     def _one_of(self, option: str, known: Any) -> str:
@@ -264,12 +293,47 @@ def _questions(sample: Sample) -> Any:
     return msgspec.convert(sample.target, list[DPGQuestion])
 
 
-def _questions_about(sample: Sample, response: Response) -> list[Question]:
-    from tasks.judges.vqa import Question
+def _without_broken_items(rows: Sequence[ScoredSample]) -> Iterator[ScoredSample]:
+    """The rows, with all pictures of an item failed if one is: the original drops such an item."""
+    broken = {row.sample.id for row in rows if row.outcome.verdict is Verdict.JUDGE_FAILED}
+    for row in rows:
+        if row.sample.id in broken and row.outcome.verdict.is_known:
+            outcome = _failed("another picture of this item can't be judged")
+            yield msgspec.structs.replace(row, outcome=outcome)
+        else:
+            yield row
 
-    if response.image is None:
-        raise ValueError("the response has no picture to judge")
-    return [Question(response.image, question.text) for question in _questions(sample)]
+
+def _failed(reason: str) -> Outcome:
+    return Outcome(verdict=Verdict.JUDGE_FAILED, reason=reason)
+
+
+def _scored(questions: Any, said: Mapping[int, str], *, legacy: bool) -> Outcome:
+    from tasks.scoring.dpg import score_dpg_image
+
+    image = score_dpg_image(questions, [said], legacy=legacy)
+    denied = [q.text for q in questions if not image.answered[0][q.number]]
+    perfect = image.score == 1
+    return Outcome(
+        verdict=Verdict.OK if perfect else Verdict.WRONG,
+        reason="" if perfect else f"not yes: {denied[0]}",
+        scores={"score": image.score, "perfect": float(perfect)},
+        details={
+            "answers": {str(number): text for number, text in said.items()},
+            "yes": {str(number): value for number, value in image.answered[0].items()},
+        },
+    )
+
+
+def _through_jpeg(image: Image) -> Image:
+    """What is left of an image after JPEG with Pillow's defaults: quality 75, colour halved."""
+    from PIL import Image as Images
+
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG")
+    with Images.open(buffer) as opened:
+        opened.load()
+        return opened
 
 
 def _image(outcome: Outcome) -> Any:

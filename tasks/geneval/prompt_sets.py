@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
-from harness.errors import DataError, SpecError
+from harness.errors import DataError
 from harness.records import DatasetInfo
+from tasks.data_files import hash_file, locate
 from tasks.geneval.prompts import (
     OFFICIAL_COUNT,
     OFFICIAL_SEED,
@@ -18,14 +17,12 @@ from tasks.geneval.prompts import (
 )
 from tasks.scoring.geneval.metadata import COLORS, PromptSpec, parse_prompt_lines
 
-__all__ = ["LONG_SHA256", "DrawnPrompts", "FilePrompts", "LongPrompts", "locate"]
+__all__ = ["LONG_SHA256", "DrawnPrompts", "FilePrompts", "LongPrompts"]
 
 LONG_SHA256 = "09472cc9c24e225417b1d5df27e688e5f2a0fcac9ec772f33d9debe4e5d49f27"
 """SHA-256 of `evaluation_metadata_long.jsonl`, the rewritten prompts of BAGEL and CHEERS."""
 
 _REVISION = "djghosh13/geneval@af4902f"
-_CHUNK = 1 << 20
-_HUB = "hf://"
 
 
 class DrawnPrompts:
@@ -86,7 +83,7 @@ class FilePrompts:
         Raises:
             DataError: The file isn't there.
         """
-        sha256 = _sha256(locate(self._location))
+        sha256 = hash_file(locate(self._location, "prompt file"))
         return _dataset(self.name, sha256[:12], self.licence, sha256, "")
 
     def specs(
@@ -98,7 +95,7 @@ class FilePrompts:
             DataError: The file isn't there, or isn't UTF-8.
             SpecError: A line is malformed; the message names file, line and remedy.
         """
-        path = locate(self._location)
+        path = locate(self._location, "prompt file")
         try:
             with path.open(encoding="utf-8") as lines:
                 yield from parse_prompt_lines(
@@ -134,7 +131,7 @@ class LongPrompts(FilePrompts):
                 "give --task-option geneval-long.prompts=FILE with the evaluation_metadata_long."
                 f"jsonl of BAGEL's or CHEERS' repository (sha256 {LONG_SHA256})",
             )
-        found = _sha256(locate(self._location))
+        found = hash_file(locate(self._location, "prompt file"))
         if found != LONG_SHA256:
             raise DataError(
                 f"{self._location} isn't the long prompt set: its sha256 is {found}, not "
@@ -149,52 +146,6 @@ class LongPrompts(FilePrompts):
         """The prompts, after `check`; see `FilePrompts.specs`."""
         self.check()
         return super().specs(classes, colors)
-
-
-def locate(location: str) -> Path:
-    """The local file of a path, or of a file on the Hugging Face hub, fetched if need be.
-
-    Args:
-        location: Path, or `hf://datasets/OWNER/NAME/FILE`, optionally with `@REVISION`.
-
-    Raises:
-        SpecError: The address is malformed.
-        DataError: The file isn't there or can't be fetched.
-    """
-    if location.startswith(_HUB):
-        return _fetched(location)
-    path = Path(location).expanduser()
-    if not path.is_file():
-        raise DataError(f"there is no prompt file {location}", "check the path")
-    return path
-
-
-def _fetched(location: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    address, _, revision = location.removeprefix(_HUB).partition("@")
-    kind, *rest = address.split("/")
-    if kind != "datasets" or len(rest) < 3:
-        raise SpecError(
-            f"{location!r} is no file on the hub", "write hf://datasets/OWNER/NAME/FILE@REVISION"
-        )
-    repo, file = "/".join(rest[:2]), "/".join(rest[2:])
-    try:
-        found = hf_hub_download(repo, file, repo_type="dataset", revision=revision or None)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise DataError(
-            f"{location} can't be fetched: {error}", "check the address, or give a local file"
-        ) from error
-    return Path(found)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _dataset(name: str, revision: str, licence: str, sha256: str, source: str) -> DatasetInfo:

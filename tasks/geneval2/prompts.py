@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import DataError
 
-__all__ = ["Atom2", "Prompt2", "file_sha256", "read_prompts"]
+__all__ = ["OFFICIAL_SHA256", "Atom2", "Prompt2", "read_prompts"]
+
+OFFICIAL_SHA256 = "09233adbc9f877fba205f1a20efa4a8640e7e62a91dfd55893562bed8a928e43"
+"""SHA-256 of `geneval2_data.jsonl` of facebookresearch/GenEval2 at commit a6e82d2: 800 prompts with
+6,012 atoms."""
 
 
 class Atom2(msgspec.Struct, frozen=True):
@@ -45,31 +48,21 @@ def read_prompts(path: Path) -> list[Prompt2]:
     """Read the prompt file: one object a line with prompt, atom_count, vqa_list and skills.
 
     Raises:
-        DataError: The file isn't there, or a line is malformed; the message names it.
+        DataError: The file can't be read or is empty, or a line is malformed; the message names
+            it.
     """
-    return [
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}", "check the path") from error
+    prompts = [
         _prompt(line, f"{path}, line {number}")
-        for number, line in enumerate(_bytes(path).splitlines(), 1)
+        for number, line in enumerate(lines, 1)
         if line.strip()
     ]
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the prompt file.
-
-    Raises:
-        DataError: It isn't there.
-    """
-    return hashlib.sha256(_bytes(path)).hexdigest()
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"GenEval 2's prompt file {path} can't be read: {error.strerror}", "check the path"
-        ) from error
+    if not prompts:
+        raise DataError(f"{path} has no prompts", "restore geneval2_data.jsonl")
+    return prompts
 
 
 def _prompt(line: bytes, where: str) -> Prompt2:
@@ -82,5 +75,7 @@ def _prompt(line: bytes, where: str) -> Prompt2:
             f"{where}: {len(row.vqa_list)} questions with {len(row.skills)} skills",
             "restore geneval2_data.jsonl",
         )
+    if not all(answer.strip() for _, answer in row.vqa_list):
+        raise DataError(f"{where}: a question has no answer", "restore geneval2_data.jsonl")
     atoms = zip(row.vqa_list, row.skills, strict=True)
     return Prompt2(row.prompt, row.atom_count, tuple(Atom2(q, a, s) for (q, a), s in atoms))

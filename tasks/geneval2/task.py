@@ -31,13 +31,16 @@ from harness.records import (
     Verdict,
 )
 from harness.task import Task
+from tasks.data_files import check_hash, hash_file, locate
 
 if TYPE_CHECKING:
     from tasks.judges.likelihood import ExpectedAnswer, LikelihoodJudge
 
 __all__ = ["GenEval2"]
 
-_WHERE = frozenset({"prompts"})
+_WHERE = frozenset({"prompts", "sha256", "judge", "judge_args"})
+"""Options that say where things are; their contents are in the protocol as hash and identity."""
+
 _SURE = 0.5
 
 
@@ -77,8 +80,10 @@ class GenEval2(Task):
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {
         "prompts": "",
+        "sha256": "",
         "images": 1,
         "judge": "",
+        "judge_args": {},
         "judge_template": "{question} Answer in one word.",
     }
 
@@ -109,9 +114,9 @@ class GenEval2(Task):
         """Check that prompts and judge are there, before hours are spent on drawing.
 
         Raises:
-            BenchError: One is missing.
+            BenchError: One is missing, or the prompt file hasn't the demanded sha256.
         """
-        self._path()
+        check_hash(self._path(), str(self.options["sha256"]), "geneval2's prompt file")
         self._judge()
 
     def prepare(self) -> None:
@@ -129,7 +134,7 @@ class GenEval2(Task):
     def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
         """Ask the judge about all atoms of all images together."""
         asked = [_expected(sample, response) for sample, response in pairs]
-        found = iter(self._judge().probabilities([one for part in asked for one in part]))
+        found = iter(self._judge().loglikelihoods([one for part in asked for one in part]))
         return [
             _outcome(sample, [next(found) for _ in part])
             for (sample, _), part in zip(pairs, asked, strict=True)
@@ -156,13 +161,8 @@ class GenEval2(Task):
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:
         """The protocol, with the hash of the prompt file and without its path."""
         plain = super().protocol(seed, limit)
-        dataset = plain.dataset
-        if self.options["prompts"]:
-            from tasks.geneval2.prompts import file_sha256
-
-            dataset = msgspec.structs.replace(dataset, sha256=file_sha256(self._path()))
         kept = {name: value for name, value in plain.options.items() if name not in _WHERE}
-        return msgspec.structs.replace(plain, dataset=dataset, options=kept)
+        return msgspec.structs.replace(plain, dataset=self._dataset(), options=kept)
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
         """The metrics; means by skill and by number of atoms are in `extra`."""
@@ -183,6 +183,20 @@ class GenEval2(Task):
             result, extra={"skills": dict(summary.skills), "gm_by_atoms": by_count}
         )
 
+    def _dataset(self) -> DatasetInfo:
+        """The file's hash; a file that isn't the official one doesn't pass for it."""
+        from tasks.geneval2.prompts import OFFICIAL_SHA256
+
+        known = self.metadata.dataset
+        if not self.options["prompts"]:
+            return msgspec.structs.replace(known, sha256=OFFICIAL_SHA256)
+        found = hash_file(self._path())
+        if found == OFFICIAL_SHA256:
+            return msgspec.structs.replace(known, sha256=found)
+        return DatasetInfo(
+            name="geneval2-file", revision=found[:12], split="test", licence="unknown", sha256=found
+        )
+
     def _path(self) -> Path:
         if not self.options["prompts"]:
             raise DataError(
@@ -190,7 +204,7 @@ class GenEval2(Task):
                 "give --task-option geneval2.prompts=FILE with geneval2_data.jsonl of "
                 "facebookresearch/GenEval2 (CC BY-NC 4.0: no commercial use)",
             )
-        return Path(str(self.options["prompts"])).expanduser()
+        return locate(str(self.options["prompts"]), "prompt file")
 
     def _judge(self) -> LikelihoodJudge:
         if self._loaded is None:
@@ -201,8 +215,10 @@ class GenEval2(Task):
                     "geneval2 has no judge",
                     "give --task-option geneval2.judge=MODEL, a model with log-likelihoods",
                 )
-            model, template = str(self.options["judge"]), str(self.options["judge_template"])
-            self._loaded = LikelihoodJudge(model, template)
+            options: Any = self.options
+            self._loaded = LikelihoodJudge(
+                options["judge"], options["judge_template"], options["judge_args"]
+            )
         return self._loaded
 
 
@@ -215,10 +231,17 @@ def _expected(sample: Sample, response: Response) -> list[ExpectedAnswer]:
     return [ExpectedAnswer(response.image, atom["question"], atom["answer"]) for atom in atoms]
 
 
-def _outcome(sample: Sample, probabilities: Sequence[float]) -> Outcome:
-    from tasks.scoring.soft_tifa import arithmetic_mean, geometric_mean
+def _outcome(sample: Sample, found: Sequence[Mapping[str, float]]) -> Outcome:
+    from tasks.scoring.soft_tifa import answer_probability, arithmetic_mean, geometric_mean
 
     atoms: Any = sample.target
+    probabilities = []
+    for atom, values in zip(atoms, found, strict=True):
+        try:
+            probabilities.append(answer_probability(values))
+        except ValueError as error:
+            reason = f"the judge on {atom['question']!r}: {error}"
+            return Outcome(verdict=Verdict.JUDGE_FAILED, reason=reason)
     worst = min(range(len(atoms)), key=lambda i: probabilities[i])
     right = probabilities[worst] > _SURE
     question, answer = atoms[worst]["question"], atoms[worst]["answer"]
@@ -226,7 +249,7 @@ def _outcome(sample: Sample, probabilities: Sequence[float]) -> Outcome:
         verdict=Verdict.OK if right else Verdict.WRONG,
         reason="" if right else f"{question} {answer}: {probabilities[worst]:.3f}",
         scores={"gm": geometric_mean(probabilities), "am": arithmetic_mean(probabilities)},
-        details={"probabilities": list(probabilities)},
+        details={"probabilities": probabilities},
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.adapter import ModelAdapter, perform
-from harness.errors import SpecError
-from harness.models import build_model, model_ref
-from harness.records import Capability, Identity, LogLikelihoodRequest
-from tasks.scoring.soft_tifa import answer_probability, spellings
+from harness.records import Capability, Identity, JsonValue, LogLikelihoodRequest
+from tasks.judges.asking import ask_all, build_judge, judge_identity
+from tasks.scoring.soft_tifa import spellings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,61 +32,54 @@ class LikelihoodJudge:
     Args:
         model: The model as users write it: `NAME`, `NAME:LOCATION` or `FILE.py:CLASS`.
         template: What the judge is asked; `{question}` stands for the question.
+        args: Arguments of the model.
 
     Raises:
         SpecError: The template has no `{question}`, or the model gives no log-likelihoods.
         BenchError: The model can't be built.
     """
 
-    def __init__(self, model: str, template: str) -> None:
-        if "{question}" not in template:
-            raise SpecError(f"judge template {template!r} has no {{question}}", "put it in")
+    def __init__(
+        self, model: str, template: str, args: Mapping[str, JsonValue] | None = None
+    ) -> None:
         self._model, self._template = model, template
-        self._adapter: ModelAdapter = build_model(model_ref(model))
-        if Capability.LOGLIKELIHOOD not in self._adapter.card.capabilities:
-            raise SpecError(
-                f"{model!r} gives no probabilities of answers",
-                "name a judge with the capability loglikelihood; see `cheers-bench list models`",
-            )
+        self._adapter = build_judge(
+            model,
+            args or {},
+            template,
+            Capability.LOGLIKELIHOOD,
+            "gives no probabilities of answers",
+        )
 
     def identity(self) -> Identity:
         """The model's name, code version and weights, and how it's asked."""
-        fingerprint = self._adapter.fingerprint()
-        return Identity(
-            id=fingerprint.model,
-            version=fingerprint.code_version,
-            weights_sha256=fingerprint.weights_sha256,
-            settings={
-                "template": self._template,
-                "spellings": "as given, lower case, capital letter",
-                "dtype": fingerprint.dtype,
-                "config": dict(fingerprint.config),
-            },
-        )
+        ways = "as given, lower case, capital letter, numeral; each also after a space"
+        return judge_identity(self._adapter, {"template": self._template, "spellings": ways})
 
-    def probabilities(self, expected: Sequence[ExpectedAnswer]) -> list[float]:
-        """Probability of each expected answer, in [0, 1], in order.
+    def loglikelihoods(self, expected: Sequence[ExpectedAnswer]) -> list[Mapping[str, float]]:
+        """For each expected answer, its spellings and their log-likelihoods in nats, in order.
 
         Raises:
-            ValueError: The model's numbers aren't probabilities.
+            ValueError: The model didn't give one number for each spelling.
         """
         asked = [spellings(one.answer) for one in expected]
         requests = [
             LogLikelihoodRequest(
-                prompt=self._template.format(question=one.question),
+                prompt=self._template.replace("{question}", one.question),
                 continuations=ways,
                 images=(one.image,),
             )
             for one, ways in zip(expected, asked, strict=True)
         ]
-        size = self._adapter.preferred_batch_size(Capability.LOGLIKELIHOOD)
-        found: list[float] = []
-        for start in range(0, len(requests), size):
-            for response in perform(self._adapter, requests[start : start + size]):
-                found.append(self._probability(asked[len(found)], response.loglikelihoods))
-        return found
+        responses = ask_all(self._adapter, requests)
+        return [
+            self._by_spelling(ways, response.loglikelihoods)
+            for ways, response in zip(asked, responses, strict=True)
+        ]
 
-    def _probability(self, ways: Sequence[str], values: Sequence[float] | None) -> float:
-        if values is None or len(values) != len(ways) or any(math.isnan(v) for v in values):
+    def _by_spelling(
+        self, ways: Sequence[str], values: Sequence[float] | None
+    ) -> Mapping[str, float]:
+        if values is None or len(values) != len(ways):
             raise ValueError(f"the judge {self._model!r} gave {values} for the answers {ways}")
-        return answer_probability(dict(zip(ways, values, strict=True)))
+        return dict(zip(ways, values, strict=True))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.adapter import ModelAdapter, perform
 from harness.errors import SpecError
-from harness.models import build_model, model_ref
-from harness.records import AnswerRequest, Capability, Identity, TextDecoding
+from harness.records import AnswerRequest, Capability, Identity, JsonValue, TextDecoding
+from harness.registry import models
+from tasks.judges.asking import ask_all, build_judge, judge_identity
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["Question", "VQAJudge"]
 
-_UNAVAILABLE = {
-    "mplug": "DPG-Bench's official judge, mPLUG large, has no adapter: its code needs modelscope, "
-    "which no longer installs beside current torch"
-}
+_OFFICIAL = "mplug"
 
 
 class Question(NamedTuple):
@@ -27,7 +24,7 @@ class Question(NamedTuple):
     image: Image
     """The image."""
     text: str
-    """The question, as the judge is asked it."""
+    """The question, before the template is put around it."""
 
 
 class VQAJudge:
@@ -36,6 +33,7 @@ class VQAJudge:
     Args:
         model: The model as users write it: `NAME`, `NAME:LOCATION` or `FILE.py:CLASS`.
         template: What the judge is asked; `{question}` stands for the question.
+        args: Arguments of the model.
         max_new_tokens: Length of its answers.
 
     Raises:
@@ -44,30 +42,23 @@ class VQAJudge:
     """
 
     def __init__(
-        self, model: str, template: str = "{question}", *, max_new_tokens: int = 16
+        self,
+        model: str,
+        template: str = "{question}",
+        args: Mapping[str, JsonValue] | None = None,
+        *,
+        max_new_tokens: int = 16,
     ) -> None:
-        if "{question}" not in template:
-            raise SpecError(f"judge template {template!r} has no {{question}}", "put it in")
-        if model in _UNAVAILABLE:
-            raise SpecError(_UNAVAILABLE[model], "name another judge; its protocol is another one")
+        _refuse_mplug(model)
         self._model, self._template, self._length = model, template, max_new_tokens
-        self._adapter: ModelAdapter = build_model(model_ref(model))
-        if Capability.ANSWER not in self._adapter.card.capabilities:
-            raise SpecError(f"{model!r} doesn't answer questions", "name a model that does")
+        self._adapter = build_judge(
+            model, args or {}, template, Capability.ANSWER, "doesn't answer questions"
+        )
 
     def identity(self) -> Identity:
         """The model's name, code version and weights, and how it's asked."""
-        fingerprint = self._adapter.fingerprint()
-        return Identity(
-            id=fingerprint.model,
-            version=fingerprint.code_version,
-            weights_sha256=fingerprint.weights_sha256,
-            settings={
-                "template": self._template,
-                "max_new_tokens": self._length,
-                "dtype": fingerprint.dtype,
-                "config": dict(fingerprint.config),
-            },
+        return judge_identity(
+            self._adapter, {"template": self._template, "max_new_tokens": self._length}
         )
 
     def ask(self, questions: Sequence[Question]) -> list[str]:
@@ -78,18 +69,30 @@ class VQAJudge:
         """
         requests = [
             AnswerRequest(
-                prompt=self._template.format(question=question.text),
+                prompt=self._template.replace("{question}", question.text),
                 images=(question.image,),
                 decoding=TextDecoding(max_new_tokens=self._length),
                 seed=0,
             )
             for question in questions
         ]
-        size = self._adapter.preferred_batch_size(Capability.ANSWER)
-        answers: list[str] = []
-        for start in range(0, len(requests), size):
-            for response in perform(self._adapter, requests[start : start + size]):
-                if response.text is None:
-                    raise ValueError(f"the judge {self._model!r} gave no text")
-                answers.append(response.text)
-        return answers
+        return [self._text(response.text) for response in ask_all(self._adapter, requests)]
+
+    def _text(self, text: str | None) -> str:
+        if text is None:
+            raise ValueError(f"the judge {self._model!r} gave no text")
+        return text
+
+
+def _refuse_mplug(model: str) -> None:
+    """The official judge by its name, unless a plug-in brings it."""
+    name = model.partition(":")[0]
+    if _OFFICIAL not in name.lower() or name.endswith(".py") or name in models():
+        return
+    raise SpecError(
+        "DPG-Bench's official judge, mPLUG large, can't be loaded: its code is modelscope's, which "
+        "doesn't install beside current torch, and no registered model serves its weights "
+        "(damo/mplug_visual-question-answering_coco_large_en)",
+        "register an adapter for it under the name mplug, or name another judge: its numbers are "
+        "of another protocol",
+    )

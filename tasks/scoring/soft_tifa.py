@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _SLACK = 1e-6
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 class Atom(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,27 +48,35 @@ class SoftTIFASummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spellings(answer: str) -> tuple[str, ...]:
-    """Ways to write an expected answer: as given, in lower case, and with a capital letter.
+    """Ways in which a judge may begin its answer if it means the expected one.
+
+    As given, in lower case, with a capital letter, and as a numeral if it's a number word up to
+    ten; each of them also after a space, as `evaluation.py` of facebookresearch/GenEval2 at commit
+    a6e82d2 has them.
 
     Raises:
         ValueError: It's empty.
 
     Example:
         >>> spellings("two")
-        ('two', 'Two')
+        ('two', 'Two', '2', ' two', ' Two', ' 2')
     """
     plain = answer.strip()
     if not plain:
         raise ValueError("an atom's expected answer is empty")
-    return tuple(dict.fromkeys((plain, plain.lower(), plain[0].upper() + plain[1:].lower())))
+    ways = [plain, plain.lower(), plain[0].upper() + plain[1:].lower()]
+    if plain.lower() in _NUMBERS:
+        ways.append(str(1 + _NUMBERS.index(plain.lower())))
+    return tuple(dict.fromkeys([*ways, *(f" {way}" for way in ways)]))
 
 
 def answer_probability(loglikelihoods: Mapping[str, float]) -> float:
     """Probability that a judge's answer begins with one of several spellings.
 
-    A spelling that begins with another one, such as `2.` with `2`, is part of that event and isn't
-    added again; the original adds the first token's probability for every string, so that strings
-    which share it can pass 1.
+    Events that aren't disjoint are counted once: a spelling that begins with another one, such as
+    `2.` with `2`, is part of it; and a spelling as likely, to the last bit, as the same after a
+    space is one that the judge's tokenizer doesn't tell from it. The original adds the probability
+    of each string's first token, so that strings which share it are counted twice and can pass 1.
 
     Args:
         loglikelihoods: Spelling to the natural logarithm of its probability given the question.
@@ -80,15 +89,17 @@ def answer_probability(loglikelihoods: Mapping[str, float]) -> float:
         0.75
         >>> answer_probability({"2": math.log(0.5), "2.": math.log(0.5)})
         0.5
+        >>> answer_probability({"2": math.log(0.5), " 2": math.log(0.5)})
+        0.5
     """
     if not loglikelihoods:
         raise ValueError("no spelling of the answer was scored")
-    events = [
-        value
+    events = {
+        (spelling.strip(), value): value
         for spelling, value in loglikelihoods.items()
         if not any(spelling != other and spelling.startswith(other) for other in loglikelihoods)
-    ]
-    return _checked(math.fsum(map(math.exp, events)))
+    }
+    return _checked(math.fsum(map(math.exp, events.values())))
 
 
 def arithmetic_mean(probabilities: Sequence[float]) -> float:

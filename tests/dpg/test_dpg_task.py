@@ -2,119 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+import hashlib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from harness.adapter import ModelAdapter
 from harness.errors import BenchError, DataError, SpecError
+from harness.grid import cut_grid, paste_grid
 from harness.ledger import Ledger
-from harness.records import (
-    AnswerRequest,
-    Fingerprint,
-    GenerateImageRequest,
-    ModelCard,
-    Response,
-    TaskResult,
-    Verdict,
-)
-from harness.records.capability import Capability
+from harness.records import AnswerRequest, TaskResult, Verdict
 from harness.registry import models
-from harness.run import execute
-from harness.runspec import ModelRef, RunSpec, TaskRef
 from tasks.dpg import DPGBench
-from tasks.dpg.questions import read_items
-
-COLUMNS = (
-    *("item_id", "text", "keywords", "proposition_id", "dependency"),
-    *("category_broad", "category_detailed", "tuple", "question_natural_language"),
-)
-ROWS = [
-    ("red", "a red circle", 1, "0", "entity - whole (circle)", "is there a circle?"),
-    ("red", "a red circle", 2, "1", "attribute - color (circle, red)", "is it red?"),
-    ("blue", "a blue square", 1, "0", "entity - whole (square)", "is there a circle?"),
-    ("blue", "a blue square", 2, "1", "attribute - color (square, blue)", "is it blue?"),
-]
-
-
-def _write(path: Path, rows: Sequence[tuple[Any, ...]] = ROWS, lacking: str = "") -> Path:
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [name for name in COLUMNS if name != lacking])
-        writer.writeheader()
-        for item, text, number, dependency, kind, question in rows:
-            row = {
-                "item_id": item,
-                "text": text,
-                "proposition_id": number,
-                "dependency": dependency,
-                "tuple": kind,
-                "question_natural_language": question,
-            }
-            writer.writerow({name: value for name, value in row.items() if name != lacking})
-    return path
-
-
-class _Model(ModelAdapter):
-    def fingerprint(self) -> Fingerprint:
-        return Fingerprint(
-            model=self.card.name,
-            adapter="tests",
-            code_version="1",
-            weights_sha256=None,
-            config={},
-            defaults={},
-            dtype="float32",
-            device="cpu",
-        )
-
-
-class Painter(_Model):
-    """Fills the image with the colour that the prompt names."""
-
-    card = ModelCard(
-        name="painter",
-        summary="A toy.",
-        capabilities=frozenset({Capability.GENERATE_IMAGE}),
-        licence="CC0-1.0",
-        source="tests",
-    )
-
-    def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
-        return [
-            Response(image=Image.new("RGB", (8, 8), "red" if "red" in r.prompt else "green"))
-            for r in requests
-        ]
-
-
-class Critic(_Model):
-    """Sees a circle everywhere, and knows colours; hesitates where it's told to."""
-
-    card = ModelCard(
-        name="critic",
-        summary="A toy.",
-        capabilities=frozenset({Capability.ANSWER}),
-        licence="CC0-1.0",
-        source="tests",
-    )
-    asked: ClassVar[list[str]] = []
-    hesitates: ClassVar[str] = ""
-
-    def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
-        return [Response(text=self._say(request)) for request in requests]
-
-    def _say(self, request: AnswerRequest) -> str:
-        self.asked.append(request.prompt)
-        (image,) = request.images
-        if self.hesitates and self.hesitates in request.prompt:
-            return "hard to say"
-        if "circle" in request.prompt:
-            return "Yes."
-        red = image.getpixel((0, 0)) == (255, 0, 0)
-        return "yes" if red == ("red" in request.prompt) and red else "no"
+from tasks.dpg.questions import OFFICIAL_BLOB, read_items
+from tasks.dpg.task import _through_jpeg
+from tests.dpg.toys import ROWS, Critic, Painter, run_dpg, write_questions
 
 
 @pytest.fixture(autouse=True)
@@ -122,20 +26,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(models()._added, "painter", Painter)
     monkeypatch.setitem(models()._added, "critic", Critic)
     monkeypatch.setattr(Critic, "hesitates", "")
-
-
-def _run(tmp_path: Path, model: str = "painter", **options: Any) -> tuple[TaskResult, Path]:
-    given = {"questions": str(_write(tmp_path / "q.csv")), "images": 2, "judge": "critic"}
-    args = options.pop("args", {})
-    spec = RunSpec(
-        tasks=(TaskRef(task="dpg-bench", options={**given, **options}),),
-        model=ModelRef(name=model, args=args),
-        out=str(tmp_path / "run"),
-    )
-    execute(spec)
-    with Ledger.open(tmp_path / "run") as ledger:
-        (result,) = ledger.results()
-    return result, tmp_path / "run"
+    Critic.asked.clear()
 
 
 def _values(result: TaskResult) -> dict[str, float | None]:
@@ -143,7 +34,7 @@ def _values(result: TaskResult) -> dict[str, float | None]:
 
 
 def test_scores_follow_what_was_drawn(tmp_path: Path):
-    result, folder = _run(tmp_path)
+    result, folder = run_dpg(tmp_path)
     assert _values(result) == {"overall": 0.75, "perfect": 0.5}
     assert result.extra["l1"] == {"attribute": 50.0, "entity": 100.0}
     assert result.extra["l2"] == {"attribute - color": 50.0, "entity - whole": 100.0}
@@ -154,7 +45,7 @@ def test_scores_follow_what_was_drawn(tmp_path: Path):
 
 
 def test_legacy_wants_the_exact_word(tmp_path: Path):
-    result, _ = _run(tmp_path, scorer="legacy")
+    result, _ = run_dpg(tmp_path, scorer="legacy")
     # "Yes." isn't "yes": nothing counts, and the file's first question isn't asked, so that the
     # first item's other one has no parent and its images can't be judged.
     assert result.verdicts == {"wrong": 2, "judge_failed": 2}
@@ -163,7 +54,7 @@ def test_legacy_wants_the_exact_word(tmp_path: Path):
 
 def test_an_unclear_answer_is_no_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Critic, "hesitates", "blue")
-    result, folder = _run(tmp_path)
+    result, folder = run_dpg(tmp_path)
     assert result.verdicts == {"ok": 2, "judge_failed": 2}
     assert _values(result)["overall"] == 1
     with Ledger.open(folder) as ledger:
@@ -172,8 +63,8 @@ def test_an_unclear_answer_is_no_score(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_another_judge_template_or_file_is_another_protocol(tmp_path: Path):
-    path = _write(tmp_path / "q.csv")
-    other = _write(tmp_path / "other.csv", ROWS[:2])
+    path = write_questions(tmp_path / "q.csv")
+    other = write_questions(tmp_path / "other.csv", ROWS[:2])
     base = {"questions": str(path), "judge": "critic"}
     hashes = {
         DPGBench({**base, **change}).protocol(0).hash
@@ -185,10 +76,11 @@ def test_another_judge_template_or_file_is_another_protocol(tmp_path: Path):
             {"scorer": "legacy"},
             {"preset": "cheers"},
             {"images": 1},
+            {"saved_as": "jpeg"},
         )
     }
-    assert len(hashes) == 7
-    moved = _write(tmp_path / "moved.csv")
+    assert len(hashes) == 8
+    moved = write_questions(tmp_path / "moved.csv")
     assert (
         DPGBench({**base, "questions": str(moved)}).protocol(0).hash
         == DPGBench(base).protocol(0).hash
@@ -196,7 +88,7 @@ def test_another_judge_template_or_file_is_another_protocol(tmp_path: Path):
 
 
 def test_the_preset_is_in_the_request(tmp_path: Path):
-    task = DPGBench({"questions": str(_write(tmp_path / "q.csv")), "preset": "cheers"})
+    task = DPGBench({"questions": str(write_questions(tmp_path / "q.csv")), "preset": "cheers"})
     sample = next(task.samples())
     decoding = task.request(sample, 3).decoding
     assert (decoding.cfg_scale, decoding.steps, decoding.alpha) == (9.5, 250, 0.5)
@@ -204,8 +96,7 @@ def test_the_preset_is_in_the_request(tmp_path: Path):
 
 
 def test_the_judge_is_asked_with_its_template(tmp_path: Path):
-    Critic.asked.clear()
-    _run(tmp_path, judge_template="Look: {question} Yes or no?")
+    run_dpg(tmp_path, judge_template="Look: {question} Yes or no?")
     assert "Look: is it red? Yes or no?" in Critic.asked
 
 
@@ -215,7 +106,10 @@ def test_the_judge_is_asked_with_its_template(tmp_path: Path):
         ({"questions": ""}, "question file"),
         ({"judge": ""}, "no judge"),
         ({"judge": "painter"}, "doesn't answer"),
-        ({"judge": "mplug"}, "mPLUG"),
+        ({"judge": "mplug"}, "mPLUG large, can't be loaded: its code is modelscope's"),
+        ({"judge": "mPLUG-large:/weights"}, "mPLUG large, can't be loaded"),
+        ({"judge_args": {"temper": 1}}, "temper"),
+        ({"questions": "hf://dpg_bench.csv"}, "no file on the hub"),
         ({"judge_template": "Is it?"}, "question"),
     ],
 )
@@ -223,32 +117,140 @@ def test_what_is_missing_is_said_before_anything_is_drawn(
     tmp_path: Path, options: dict[str, Any], named: str
 ):
     with pytest.raises(BenchError, match=named):
-        _run(tmp_path, **options)
+        run_dpg(tmp_path, **options)
 
 
-@pytest.mark.parametrize("option", ["preset", "scorer"])
+@pytest.mark.parametrize("option", ["preset", "scorer", "saved_as"])
 def test_unknown_choices_are_refused(option: str):
     with pytest.raises(SpecError, match=option):
         DPGBench({option: "cheer"})
 
 
 def test_a_file_without_a_column_is_refused(tmp_path: Path):
-    path = _write(tmp_path / "q.csv", lacking="dependency")
+    path = write_questions(tmp_path / "q.csv", lacking="dependency")
     with pytest.raises(DataError, match="no column 'dependency'"):
         read_items(path, legacy=False)
 
 
 def test_a_malformed_row_is_named(tmp_path: Path):
-    path = _write(tmp_path / "q.csv", [*ROWS, ("x", "x", "one", "0", "entity", "?")])
+    path = write_questions(tmp_path / "q.csv", [*ROWS, ("x", "x", "one", "0", "entity", "?")])
     with pytest.raises(DataError, match="question row 5"):
         read_items(path, legacy=False)
 
 
+def test_a_file_without_rows_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="no questions"):
+        read_items(write_questions(tmp_path / "q.csv", ()), legacy=False)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
+    path = write_questions(tmp_path / "q.csv")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [item.name for item in read_items(path, legacy=False)] == ["red", "blue"]
+
+
+def test_a_demanded_hash_is_checked_before_anything_is_drawn(tmp_path: Path):
+    path = write_questions(tmp_path / "q.csv")
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
+    other = "0" * 64
+    with pytest.raises(DataError, match=f"(?s){own}.*{other}"):
+        run_dpg(tmp_path, sha256=other)
+    assert not (tmp_path / "run" / "images").exists()
+    result, _ = run_dpg(tmp_path, sha256=own)
+    assert result.verdicts == {"ok": 2, "wrong": 2}
+    protocol = DPGBench({"questions": str(path), "judge": "critic"}).protocol(0)
+    assert protocol.dataset.sha256 == own
+
+
+def test_only_the_official_file_passes_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write_questions(tmp_path / "q.csv")
+    task = DPGBench({"questions": str(path)})
+    assert task.protocol(0).dataset.name == "dpg-bench-file"
+    content = path.read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # as git names it
+    assert len(OFFICIAL_BLOB) == len(blob)
+    monkeypatch.setattr("tasks.dpg.questions.OFFICIAL_BLOB", blob)
+    official = task.protocol(0).dataset
+    assert (official.name, official.licence) == ("dpg-bench", "Apache-2.0")
+    assert official.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_plug_in_may_bring_the_official_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(models()._added, "mplug", Critic)
+    result, _ = run_dpg(tmp_path, judge="mplug")
+    assert _values(result)["overall"] == 0.75
+
+
+def test_an_unclear_answer_costs_no_second_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Critic, "hesitates", "blue")
+    run_dpg(tmp_path)
+    assert len(Critic.asked) == len(ROWS) * 2  # once for each of two images
+
+
+def test_with_jpeg_the_judge_sees_what_jpeg_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[set[tuple[int, int, int]]] = []
+
+    def look(self: Critic, request: AnswerRequest) -> str:
+        seen.append(set(request.images[0].convert("RGB").get_flattened_data()))
+        return "yes"
+
+    monkeypatch.setattr(Critic, "_say", look)
+    run_dpg(tmp_path, saved_as="jpeg")
+    assert {(255, 0, 0)} not in seen
+    assert {(254, 0, 0)} in seen
+
+
+def test_the_grid_of_the_original_changes_no_pixel_and_its_jpeg_only_seams():
+    rng = np.random.default_rng(3)
+    pictures = [
+        Image.fromarray(rng.integers(0, 256, (2, 2, 3), np.uint8)).resize((64, 64))
+        for _ in range(4)
+    ]
+    grid = paste_grid(pictures)
+    whole = _through_jpeg(grid)
+    for cell, picture in enumerate(pictures):
+        assert np.array_equal(np.asarray(cut_grid(grid, cell)), np.asarray(picture))
+        alone, cut = np.asarray(_through_jpeg(picture)), np.asarray(cut_grid(whole, cell))
+        inner = (slice(1, -1), slice(1, -1))
+        assert np.array_equal(alone[inner], cut[inner])
+
+
+def test_judges_of_other_weights_share_no_column(tmp_path: Path):
+    path = str(write_questions(tmp_path / "q.csv"))
+    protocols = [
+        DPGBench({"questions": path, "judge": judge}).protocol(0)
+        for judge in ("cheers-nano", "cheers-nano-untrained")
+    ]
+    assert all(p.judge is not None and p.judge.weights_sha256 for p in protocols)
+    assert protocols[0].hash != protocols[1].hash
+
+
 def test_the_nano_draws_and_judges(tmp_path: Path):
-    result, folder = _run(
-        tmp_path, "cheers-nano", judge="cheers-nano", images=1, scorer="legacy", args={"steps": 3}
-    )
-    assert result.total == 2
+    rows = [
+        ("one", "a photo of a red circle", 1, "0", "entity - whole (circle)", "is it red?"),
+        ("one", "a photo of a red circle", 2, "1", "attribute", "is there a red circle?"),
+        ("two", "a photo of a blue square", 1, "0", "entity - whole", "is there a red circle?"),
+    ]
+    options: dict[str, Any] = {
+        "questions": str(write_questions(tmp_path / "nano.csv", rows)),
+        "judge": "cheers-nano",
+        "images": 2,
+        "args": {"steps": 8},
+    }
+    result, folder = run_dpg(tmp_path, "cheers-nano", **options)
+    assert sum(result.verdicts.values()) == result.total == 4
+    assert set(result.verdicts) <= {"ok", "wrong", "judge_failed"}
+    again, _ = run_dpg(tmp_path / "again", "cheers-nano", **options)
+    assert again.verdicts == result.verdicts
     with Ledger.open(folder) as ledger:
-        answers = [row.outcome.details for row in ledger.scored("dpg-bench")]
-    assert any(details.get("answers") for details in answers)
+        rows_scored = [row.outcome for row in ledger.scored("dpg-bench")]
+    for outcome in rows_scored:
+        if outcome.verdict is Verdict.JUDGE_FAILED:
+            assert "neither yes nor no" in outcome.reason
+        else:
+            said: Any = outcome.details["answers"]
+            assert {text.strip().lower() for text in said.values()} <= {"yes", "no"}
+            assert 0 <= outcome.scores["score"] <= 1
+    assert any(outcome.verdict.is_known for outcome in rows_scored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from harness.adapter import ModelAdapter
+from harness.cli.main import main
 from harness.errors import BenchError, DataError
 from harness.ledger import Ledger
 from harness.records import (
@@ -85,7 +87,10 @@ class Painter(_Model):
 
 
 class Judge(_Model):
-    """Knows red for certain, halves everything else between two spellings."""
+    """Sure of red and of yes, halved between two spellings; unsure of numbers; blind to green.
+
+    Its tokenizer drops a leading space.
+    """
 
     card = ModelCard(
         name="judge",
@@ -108,9 +113,13 @@ class Judge(_Model):
         assert request.images[0].getpixel((0, 0)) == (255, 0, 0)
         if self.broken is not None:
             return self.broken
-        if text.lower() == "green":
+        word = text.strip()
+        if word.lower() == "green":
             return -math.inf
-        return math.log(0.5) if text.lower() in ("red", "yes") else math.log(0.125)
+        if word.isdigit():
+            return math.log(0.25)
+        share = 0.5 if word.lower() in ("red", "yes") else 0.125
+        return math.log(share if word[0].isupper() else share * (1 - 1e-9))
 
 
 @pytest.fixture(autouse=True)
@@ -139,9 +148,9 @@ def _run(tmp_path: Path, model: str = "painter", **options: Any) -> tuple[TaskRe
 def test_means_are_of_the_judges_probabilities(tmp_path: Path):
     result, folder = _run(tmp_path)
     values = {metric.name: metric.value for metric in result.metrics}
-    assert values["am"] == pytest.approx((1 + (1 + 0.25 + 0) / 3) / 2)
+    assert values["am"] == pytest.approx((1 + (1 + 0.5 + 0) / 3) / 2)
     assert values["gm"] == pytest.approx((1 + 0) / 2)
-    assert result.extra["skills"] == pytest.approx({"attribute": 0.5, "count": 0.25, "object": 1})
+    assert result.extra["skills"] == pytest.approx({"attribute": 0.5, "count": 0.5, "object": 1})
     assert result.extra["gm_by_atoms"] == pytest.approx({"2 atoms": 1, "3 atoms": 0})
     with Ledger.open(folder) as ledger:
         rows = [row.outcome for row in ledger.scored("geneval2")]
@@ -162,6 +171,34 @@ def test_numbers_that_are_no_probabilities_fail_the_judge(
     result, _ = _run(tmp_path)
     assert result.verdicts == {"judge_failed": 2}
     assert all(metric.value is None for metric in result.metrics)
+    assert len(Judge.asked) == 5  # each atom once, although the judge failed
+
+
+def test_a_judge_that_fails_on_one_image_keeps_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    sane = Judge._value
+
+    def value(self: Judge, request: LogLikelihoodRequest, text: str) -> float:
+        return 1.0 if "How many" in request.prompt else sane(self, request, text)
+
+    monkeypatch.setattr(Judge, "_value", value)
+    result, folder = _run(tmp_path)
+    assert result.verdicts == {"ok": 1, "judge_failed": 1}
+    with Ledger.open(folder) as ledger:
+        reasons = [row.outcome.reason for row in ledger.scored("geneval2")]
+    assert any("the judge on 'How many cows?': 8.15" in reason for reason in reasons)
+
+
+def test_a_judge_that_leaves_numbers_out_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        Judge, "loglikelihood", lambda _, requests: [Response(text="?")] * len(requests)
+    )
+    result, folder = _run(tmp_path)
+    assert result.verdicts == {"judge_failed": 2}
+    with Ledger.open(folder) as ledger:
+        (first, _) = ledger.scored("geneval2")
+    assert "'judge' gave None for the answers" in first.outcome.reason
 
 
 def test_another_judge_template_or_file_is_another_protocol(tmp_path: Path):
@@ -183,9 +220,46 @@ def test_another_judge_template_or_file_is_another_protocol(tmp_path: Path):
     )
 
 
-def test_the_licence_is_shown():
+def test_the_licence_is_shown(capsys: pytest.CaptureFixture[str]):
     assert GenEval2.metadata.dataset.licence == "CC-BY-NC-4.0"
-    assert "non-commercial" in GenEval2.metadata.summary
+    with pytest.raises(SystemExit):
+        main(["list", "tasks"])
+    (line,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith("geneval2 ")]
+    assert "CC-BY-NC-4.0" in line
+    assert GenEval2({"judge": ""}).protocol(0).dataset.licence == "CC-BY-NC-4.0"
+
+
+def test_only_the_official_file_passes_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = _write(tmp_path / "p.jsonl")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    task = GenEval2({"prompts": str(path)})
+    other = task.protocol(0).dataset
+    assert (other.name, other.licence, other.sha256) == ("geneval2-file", "unknown", found)
+    monkeypatch.setattr("tasks.geneval2.prompts.OFFICIAL_SHA256", found)
+    official = task.protocol(0).dataset
+    assert (official.name, official.licence) == ("geneval2", "CC-BY-NC-4.0")
+
+
+def test_a_demanded_hash_is_checked_before_anything_is_drawn(tmp_path: Path):
+    path = _write(tmp_path / "p.jsonl")
+    own, other = hashlib.sha256(path.read_bytes()).hexdigest(), "f" * 64
+    with pytest.raises(DataError, match=f"(?s){own}.*{other}"):
+        _run(tmp_path, sha256=other)
+    assert not (tmp_path / "run" / "images").exists()
+    _run(tmp_path, sha256=own.upper())
+
+
+def test_counts_may_be_said_in_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spelled: list[str] = []
+    value = Judge._value
+
+    def note(self: Judge, request: LogLikelihoodRequest, text: str) -> float:
+        spelled.append(text)
+        return value(self, request, text)
+
+    monkeypatch.setattr(Judge, "_value", note)
+    _run(tmp_path)
+    assert {"two", "Two", "2", " two", " Two", " 2", "yes", "Yes", " yes", " Yes"} <= set(spelled)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +269,9 @@ def test_the_licence_is_shown():
         ({"judge": ""}, "no judge"),
         ({"judge": "painter"}, "no probabilities"),
         ({"judge_template": "Is it?"}, "question"),
+        ({"judge_args": {"temper": 1}}, "temper"),
+        ({"prompts": "none.jsonl"}, "no prompt file none.jsonl"),
+        ({"prompts": "hf://models/a/b/c"}, "no file on the hub"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_drawn(
@@ -211,12 +288,18 @@ def test_what_is_missing_is_said_before_anything_is_drawn(
         ({**ROWS[0], "vqa_list": [], "skills": []}, "0 questions"),
         ({**ROWS[0], "atom_count": "two"}, "atom_count"),
         ({"prompt": "x"}, "atom_count"),
+        ({**ROWS[0], "vqa_list": [["a?", "b"], ["c?", " "]]}, "no answer"),
     ],
 )
 def test_malformed_lines_are_named(tmp_path: Path, row: dict[str, Any], named: str):
     path = _write(tmp_path / "p.jsonl", [*ROWS, row])
     with pytest.raises(DataError, match=f"line 3: .*{named}"):
         read_prompts(path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="no prompts"):
+        read_prompts(_write(tmp_path / "p.jsonl", []))
 
 
 def test_a_broken_line_is_named(tmp_path: Path):

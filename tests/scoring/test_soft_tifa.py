@@ -74,7 +74,14 @@ def test_without_spellings_there_is_no_probability():
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [("two", ("two", "Two")), (" Yes", ("Yes", "yes")), ("7", ("7",)), ("NO", ("NO", "no", "No"))],
+    [
+        ("two", ("two", "Two", "2", " two", " Two", " 2")),
+        (" Yes", ("Yes", "yes", " Yes", " yes")),
+        ("7", ("7", " 7")),
+        ("NO", ("NO", "no", "No", " NO", " no", " No")),
+        ("Ten", ("Ten", "ten", "10", " Ten", " ten", " 10")),
+        ("eleven", ("eleven", "Eleven", " eleven", " Eleven")),
+    ],
 )
 def test_how_an_answer_is_spelled(answer: str, expected: tuple[str, ...]):
     assert spellings(answer) == expected
