@@ -67,16 +67,21 @@ COLOR_JUDGES = {
     name: Backend(
         package="open_clip",
         extra="geneval",
-        weights=_CLIP,
+        weights=weights,
         settings={"architecture": "ViT-L-14", "activation": activation},
     )
-    for name, activation in (("clip", "quickgelu"), ("clip-legacy-gelu", "legacy-gelu"))
+    for name, activation, weights in (
+        ("clip", "quickgelu", _CLIP),
+        ("clip-legacy-gelu", "legacy-gelu", _CLIP),
+        ("clip-gelu", "gelu", None),
+    )
 } | {
     _CLASSICAL: Backend(has_weights=False),
     _NONE: Backend(has_weights=False),
 }
-"""Colour classifiers by name: CLIP ViT-L/14 as it was trained; the same with the plain GELU that
-open_clip falls into when its weights are loaded by path; the embedded world's palette; none."""
+"""Colour classifiers by name: CLIP ViT-L/14 as OpenAI trained it; the same with the plain GELU that
+open_clip falls into when its weights are loaded by path; a ViT-L/14 of the user's that was trained
+with plain GELU; the embedded world's palette; none."""
 
 _DISTRIBUTIONS = {"open_clip": "open_clip_torch"}
 

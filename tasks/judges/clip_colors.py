@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import SpecError
 from harness.records import Identity
 from tasks.judges.clip_network import Activation, ClipNetwork, load_network
 from tasks.judges.interface import Crop
@@ -79,6 +80,7 @@ class ClipColors:
     Raises:
         CheckpointError: The weights can't be read, don't fit, or were trained with another
             activation.
+        SpecError: There is no such device, or `batch` is below 1.
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class ClipColors:
         device: str = "cpu",
         batch: int = 64,
     ) -> None:
+        if batch < 1:
+            raise SpecError(f"{batch} crops at once can't be classified", "give at least 1")
         self.network: ClipNetwork = load_network(weights, activation, architecture, device)
         """The network; shared by whoever wants its vectors."""
         self._batch = batch
@@ -105,6 +109,7 @@ class ClipColors:
             settings={
                 "architecture": network.architecture,
                 "activation": network.activation,
+                "trained_activation": network.trained,
                 "weights": network.source,
                 "templates": list(TEMPLATES),
                 "background": "#999999",

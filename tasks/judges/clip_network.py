@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.errors import CheckpointError
-from tasks.judges.policy import device_policy
+from tasks.judges.policy import check_device, device_policy
 from tasks.judges.weights import weights_sha256
 
 if TYPE_CHECKING:
@@ -21,14 +23,14 @@ __all__ = ["Activation", "ClipNetwork", "load_network", "trained_activation"]
 Activation = Literal["quickgelu", "gelu", "legacy-gelu"]
 """What the network computes with; see `ClipColors`."""
 
-OPENAI_VIT_L_14 = "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
-"""SHA-256 of OpenAI's own file of ViT-L/14."""
-
 _RANDOM = "random:"
+_JUDGES = {"quickgelu": "clip", "gelu": "clip-gelu"}
 _CONFIG = "open_clip_config.json"
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
 _SHOWN = 4
+_FACTS = frozenset({"input_resolution", "context_length", "vocab_size"})
+_TAGGED = re.compile(r"(\A|[._-])openai\Z")
 
 
 class ClipNetwork(NamedTuple):
@@ -44,6 +46,8 @@ class ClipNetwork(NamedTuple):
     """open_clip's name, or `custom`."""
     activation: Activation
     """What it computes with."""
+    trained: Literal["quickgelu", "gelu", "unknown"]
+    """What the weights were trained with, as far as anything says so."""
     sha256: str | None
     """Hash of the weights; None if they're random."""
     source: str
@@ -88,17 +92,16 @@ def load_network(
     Raises:
         CheckpointError: The architecture is unknown, the weights can't be read or don't fit, or
             they were trained with another activation.
+        SpecError: There is no such device.
     """
     import open_clip
 
+    check_device(device)
     name = architecture if isinstance(architecture, str) else "custom"
     config = dict(_configuration(architecture))
     random = str(weights).startswith(_RANDOM)
-    if not random:
-        _check_activation(Path(weights), activation)
     model = _build(config, activation, int(str(weights)[len(_RANDOM) :]) if random else 0)
-    if not random:
-        _fill(model, Path(weights))
+    trained = None if random else _fill(model, Path(weights), activation)
     context = config["text_cfg"]["context_length"]
     tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=context)
     return ClipNetwork(
@@ -107,6 +110,7 @@ def load_network(
         prepare=_transform(config["vision_cfg"]["image_size"]),
         architecture=name,
         activation=activation,
+        trained=trained or "unknown",
         sha256=None if random else weights_sha256(Path(weights)),
         source=str(weights) if random else "file",
         version=f"open_clip {open_clip.__version__}",
@@ -115,20 +119,32 @@ def load_network(
     )
 
 
-def trained_activation(weights: Path) -> Literal["quickgelu", "gelu"] | None:
+def trained_activation(
+    weights: Path, names: Collection[str] = ()
+) -> Literal["quickgelu", "gelu"] | None:
     """What weights were trained with, as far as anything says so.
 
-    OpenAI's file is known by its hash; open_clip's repositories keep `open_clip_config.json` beside
-    the weights, whose `quick_gelu` says it, false where it's absent.
+    open_clip's repositories keep `open_clip_config.json` beside the weights, whose `quick_gelu`
+    says it, false where it's absent. Without one, OpenAI's weights, all of QuickGELU, are known by
+    the hash of the original file, by three numbers that OpenAI stored among the tensors, and by
+    the tag `openai` at the end of the file's or a folder's name.
+
+    Args:
+        weights: File of weights.
+        names: Names of its tensors.
 
     Raises:
-        CheckpointError: That file isn't JSON of the expected form.
+        CheckpointError: The configuration isn't JSON of the expected form.
     """
-    if weights_sha256(weights) == OPENAI_VIT_L_14:
-        return "quickgelu"
     config = weights.parent / _CONFIG
-    if not config.is_file():
-        return None
+    if config.is_file():
+        return _configured_activation(config)
+    parts = (weights.stem, *weights.absolute().parent.parts)
+    known = set(names) >= _FACTS or any(_TAGGED.search(part) for part in parts)
+    return "quickgelu" if known or weights_sha256(weights) in _openai_hashes() else None
+
+
+def _configured_activation(config: Path) -> Literal["quickgelu", "gelu"]:
     try:
         stored = json.loads(config.read_text(encoding="utf-8"))["model_cfg"]
         return "quickgelu" if stored.get("quick_gelu", False) else "gelu"
@@ -138,17 +154,27 @@ def trained_activation(weights: Path) -> Literal["quickgelu", "gelu"] | None:
         ) from error
 
 
-def _check_activation(weights: Path, activation: Activation) -> None:
-    if not weights.is_file():
-        raise CheckpointError(f"there are no CLIP weights at {weights}", "check the path")
-    trained = trained_activation(weights)
+@cache
+def _openai_hashes() -> frozenset[str]:
+    """SHA-256 of OpenAI's original files, which their addresses contain."""
+    import open_clip
+
+    addresses = (
+        open_clip.get_pretrained_url(model, tag)
+        for model, tag in open_clip.list_pretrained()
+        if tag == "openai"
+    )
+    return frozenset(address.split("/")[-2] for address in addresses if address)
+
+
+def _check_activation(weights: Path, trained: str | None, activation: Activation) -> None:
     if trained is None or activation in (trained, "legacy-gelu"):
         return
     legacy = ", or ask for legacy-gelu by name" if activation == "gelu" else ""
     raise CheckpointError(
         f"the weights {weights} were trained with {trained}, but would compute with {activation}, "
         "which changes colours silently",
-        f"use activation {trained}{legacy}",
+        f"use activation {trained} (color_judge {_JUDGES[trained]}){legacy}",
     )
 
 
@@ -182,9 +208,20 @@ def _build(config: dict[str, Any], activation: Activation, seed: int) -> nn.Modu
     return model
 
 
-def _fill(model: nn.Module, weights: Path) -> None:
-    """Load weights strictly: a missing, extra or misshapen tensor is an error that names it."""
+def _fill(
+    model: nn.Module, weights: Path, activation: Activation
+) -> Literal["quickgelu", "gelu"] | None:
+    """Load weights strictly: a missing, extra or misshapen tensor is an error that names it.
+
+    Returns:
+        What they were trained with, if that's known; then the network computes with it, or with
+        plain GELU by its legacy name.
+    """
+    if not weights.is_file():
+        raise CheckpointError(f"there are no CLIP weights at {weights}", "check the path")
     state, expected = _read(weights), model.state_dict()
+    trained = trained_activation(weights, state)
+    _check_activation(weights, trained, activation)
     # Facts about the network that OpenAI's files hold as tensors.
     state = {k: v for k, v in state.items() if k not in _FACTS}
     faults = [f"{k} is missing" for k in expected if k not in state]
@@ -201,9 +238,7 @@ def _fill(model: nn.Module, weights: Path) -> None:
             "give weights in open_clip's names for this architecture",
         )
     model.load_state_dict(state)
-
-
-_FACTS = ("input_resolution", "context_length", "vocab_size")
+    return trained
 
 
 def _read(weights: Path) -> dict[str, Tensor]:
@@ -234,9 +269,11 @@ def _refuse_torchscript(weights: Path) -> None:
     with zipfile.ZipFile(weights) as archive:
         if any("/code/" in name for name in archive.namelist()):
             raise CheckpointError(
-                f"{weights} is a TorchScript program, not a file of weights",
-                "give the same weights as safetensors, for example "
-                "timm/vit_large_patch14_clip_224.openai from the hub",
+                f"{weights} is a TorchScript program, as OpenAI published CLIP, not a file of "
+                "weights: reading it would run it",
+                "give the same weights as safetensors: timm/vit_large_patch14_clip_224.openai from "
+                "the hub, or `safetensors.torch.save_file` of `torch.jit.load(FILE).state_dict()` "
+                "on a machine where that may run",
             )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from harness.errors import CheckpointError, SpecError
-from tasks.judges import Crop, decode_mask, encode_mask
+from tasks.judges import Crop, clip_network, decode_mask, encode_mask
+from tasks.judges.activations import compare_activations
 from tasks.judges.clip_colors import TEMPLATES, ClipColors, cut_out
-from tasks.judges.clip_network import load_network, trained_activation
+from tasks.judges.clip_network import Activation, load_network, trained_activation
 from tasks.judges.colors import build_color_judge
 from tasks.scoring.geneval.metadata import COLORS
 from tests.judges.clip_toys import TINY, crops
@@ -156,6 +159,60 @@ def test_the_activation_changes_scores():
     assert plain.identity().id == "clip-legacy-gelu"
 
 
+def test_how_much_the_activation_changes_is_measured():
+    """With deep random weights the two disagree often; with one and the same, never."""
+    deep = {**TINY, "vision_cfg": {**TINY["vision_cfg"], "layers": 8}}
+    many = crops(120)
+    found = compare_activations(many, "random:1", architecture=deep)
+    labels = [
+        ClipColors("random:1", architecture=deep, activation=name).classify(many)
+        for name in ("quickgelu", "legacy-gelu")
+    ]
+    pairs = [(n, a, b) for n, (a, b) in enumerate(zip(*labels, strict=True)) if a != b]
+    assert list(found.differing) == pairs
+    assert found.crops == 120
+    assert found.equal == 120 - len(pairs)
+    assert 0 < found.equal < 120
+    assert found.shift > 0
+    assert found.kappa.value is not None
+    assert found.kappa.value < 1
+    same = compare_activations(
+        many, "random:1", activations=("gelu", "legacy-gelu"), architecture=deep
+    )
+    assert (same.equal, same.shift, same.differing) == (120, 0.0, ())
+    with pytest.raises(ValueError, match="no crops"):
+        compare_activations([], "random:1", architecture=deep)
+
+
+@pytest.mark.parametrize("activation", ["quickgelu", "gelu"])
+def test_images_and_texts_are_embedded_as_open_clip_embeds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, activation: Activation
+):
+    """Against open_clip's own factory, preparation, tokenizer and zero-shot classifier."""
+    weights = tmp_path / "weights.safetensors"
+    judge = ClipColors("random:1", architecture=TINY, activation=activation)
+    save_file({k: v.contiguous() for k, v in judge.network.model.state_dict().items()}, weights)
+    config = {**TINY, "quick_gelu": activation == "quickgelu"}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "toy", config)
+    model, _, prepare = open_clip.create_model_and_transforms("toy", pretrained=str(weights))
+    model.eval()
+    tokenizer = open_clip.get_tokenizer("ViT-L-14")
+    image = cut_out(crops(1)[0])
+    assert torch.equal(prepare(image), judge.network.prepare(image))
+    with torch.no_grad():
+        expected = model.encode_image(prepare(image)[None], normalize=True)
+        texts = open_clip.build_zero_shot_classifier(
+            model,
+            tokenizer,
+            COLORS,
+            [lambda c, t=t: t.format(color=c, label="cow") for t in TEMPLATES],
+            num_classes_per_batch=None,
+        )
+    found = judge.network.encode_images(judge.network.prepare(image)[None])
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(judge._of_class("cow"), texts.T)
+
+
 def _beside(weights: Path, *, quick: bool) -> None:
     config = {**TINY, "quick_gelu": True} if quick else TINY
     (weights.parent / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
@@ -179,6 +236,79 @@ def test_plain_gelu_is_had_by_its_legacy_name(weights: Path):
 
 def test_without_a_configuration_nothing_is_known(weights: Path):
     assert trained_activation(weights) is None
+    judge = ClipColors(weights, architecture=TINY, activation="gelu")
+    assert judge.identity().settings["trained_activation"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ViT-L-14-openai.safetensors",
+        "models--timm--vit_large_patch14_clip_224.openai/snapshots/46ce2a8/weights.safetensors",
+    ],
+)
+def test_openais_weights_are_known_by_their_tag(weights: Path, tmp_path: Path, place: str):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights.rename(path)
+    _is_quickgelus(path)
+
+
+def test_openais_weights_are_known_by_what_is_stored_with_them(weights: Path):
+    from safetensors.torch import load_file
+
+    facts = {"input_resolution": 32, "context_length": 77, "vocab_size": 49408}
+    save_file(load_file(weights) | {k: torch.tensor(v) for k, v in facts.items()}, weights)
+    _is_quickgelus(weights)
+
+
+def test_openais_weights_are_known_by_hash(weights: Path, monkeypatch: pytest.MonkeyPatch):
+    known = clip_network._openai_hashes()
+    assert "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836" in known  # ViT-L/14
+    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in known)
+    own = hashlib.sha256(weights.read_bytes()).hexdigest()
+    monkeypatch.setattr(clip_network, "_openai_hashes", lambda: frozenset({own}))
+    _is_quickgelus(weights)
+
+
+def _is_quickgelus(path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"(?s)trained with quickgelu.*legacy-gelu by name"):
+        ClipColors(path, architecture=TINY, activation="gelu")
+    judge = ClipColors(path, architecture=TINY)
+    assert judge.identity().settings["trained_activation"] == "quickgelu"
+    ClipColors(path, architecture=TINY, activation="legacy-gelu")
+
+
+@pytest.mark.parametrize("place", ["openai-tools/weights.safetensors", "myopenai.safetensors"])
+def test_a_name_that_only_resembles_the_tag_says_nothing(weights: Path, tmp_path: Path, place: str):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    weights.rename(path)
+    assert trained_activation(path) is None
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there_is_refused(device: str):
+    with pytest.raises(SpecError, match=device):
+        ClipColors("random:0", architecture=TINY, device=device)
+
+
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [("clip", "quickgelu"), ("clip-legacy-gelu", "legacy-gelu"), ("clip-gelu", "gelu")],
+)
+def test_each_name_computes_with_its_activation(name: str, activation: str):
+    judge = build_color_judge(name, "random:3", architecture=TINY)
+    identity = judge.identity()
+    assert identity.settings["activation"] == activation
+    assert identity.settings["weights"] == "random:3"
+    assert identity.settings["templates"] == list(TEMPLATES)
+    assert set(judge.classify(crops(6))) <= set(COLORS)
+
+
+def test_no_batch_is_refused():
+    with pytest.raises(SpecError, match="0 crops"):
+        ClipColors("random:0", architecture=TINY, batch=0)
 
 
 def test_a_broken_configuration_is_named(weights: Path):
@@ -215,7 +345,7 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path):
     path = tmp_path / "ViT-L-14.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("model/code/__torch__.py", "")
-    with pytest.raises(CheckpointError, match="TorchScript program"):
+    with pytest.raises(CheckpointError, match=r"(?s)TorchScript program.*state_dict"):
         ClipColors(path, architecture=TINY)
 
 
