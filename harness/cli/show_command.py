@@ -38,7 +38,7 @@ def command(
         if sample is None:
             click.echo(_listing(ledger, name, verdict, count))
         else:
-            click.echo(_details(folder, ledger.sample(name, sample, k)))
+            click.echo(_details(folder, ledger.sample(name, sample, k), _data(folder, name)))
 
 
 def _task(ledger: Ledger, task: str | None) -> str:
@@ -73,8 +73,16 @@ def _line(entry: Entry) -> str:
     )
 
 
-def _details(folder: Path, entry: Entry) -> str:
-    parts = [f"sample   {safe(entry.sample.id)} (k = {entry.sample.k})"]
+def _data(folder: Path, task: str) -> str:
+    """Which data a task's samples are of, and under which licence."""
+    from harness.ledger import read_manifest
+
+    dataset = next(p.protocol.dataset for p in read_manifest(folder).tasks if p.task == task)
+    return f"{safe(dataset.name)}, licence {safe(dataset.licence)}"
+
+
+def _details(folder: Path, entry: Entry, data: str) -> str:
+    parts = [f"sample   {safe(entry.sample.id)} (k = {entry.sample.k})", f"data     {data}"]
     parts.append(f"verdict  {_verdict(entry)}")
     if entry.outcome:
         parts += [f"reason   {safe(entry.outcome.reason)}"] if entry.outcome.reason else []

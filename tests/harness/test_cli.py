@@ -148,7 +148,7 @@ def test_show_lists_and_details(cheers: Cheers, run_folder: Path):
     _, listing, _ = cheers("show", run_folder, "--verdict", "wrong", "-n", 3)
     assert listing.count("wrong") == 3
     _, details, _ = cheers("show", run_folder, "--sample", "00000", "--k", 1)
-    for part in ("prompt", "response (stop)", "verdict", "target"):
+    for part in ("prompt", "response (stop)", "verdict", "target", ", licence "):
         assert part in details
 
 
