@@ -46,7 +46,7 @@ class RunSpec(Record, frozen=True, kw_only=True):
     """Registry name of a suite."""
 
     tasks: tuple[TaskRef, ...] = ()
-    """Tasks besides the suite's."""
+    """Tasks besides the suite's, or options for some of the suite's."""
 
     model: ModelRef
     """The model."""
@@ -70,17 +70,32 @@ class RunSpec(Record, frozen=True, kw_only=True):
 def resolve(spec: RunSpec) -> list[SuiteEntry]:
     """Tasks of a run in order: the suite's, then those named.
 
+    A task that is named although the suite has it keeps its place; what is named of its options,
+    and its limit, wins over the suite's.
+
     Raises:
         UnknownNameError: The suite isn't registered.
         SpecError: There is neither suite nor task.
     """
     entries = list(suites().get(spec.suite).entries) if spec.suite else []
-    entries += [
-        SuiteEntry(task=ref.task, limit=ref.limit, options=ref.options) for ref in spec.tasks
-    ]
+    places = {entry.task: place for place, entry in enumerate(entries)}
+    for ref in spec.tasks:
+        place = places.pop(ref.task, None)
+        if place is None:
+            entries.append(SuiteEntry(task=ref.task, limit=ref.limit, options=ref.options))
+        else:
+            entries[place] = _with(entries[place], ref)
     if not entries:
         raise SpecError("the run names no task", "name a suite or tasks; `cheers-bench list`")
     return [msgspec.structs.replace(e, limit=_smaller(e.limit, spec.limit)) for e in entries]
+
+
+def _with(entry: SuiteEntry, ref: TaskRef) -> SuiteEntry:
+    return msgspec.structs.replace(
+        entry,
+        limit=entry.limit if ref.limit is None else ref.limit,
+        options={**entry.options, **ref.options},
+    )
 
 
 def _smaller(a: int | None, b: int | None) -> int | None:

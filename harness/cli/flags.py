@@ -21,6 +21,7 @@ def read_flags(
     model_args: Sequence[str],
     label: str | None,
     task_options: Sequence[str],
+    suite: str | None = None,
     **others: Any,
 ) -> dict[str, Any]:
     """Flags of the command line as `harness.runfile.make_spec` takes them.
@@ -31,31 +32,39 @@ def read_flags(
         model_args: `K=V` each.
         label: Row name in tables.
         task_options: `TASK.K=V` each.
+        suite: Name of a suite, whose tasks may be given options too.
         **others: Passed on as they are.
 
     Raises:
         SpecError: A pair is malformed, or belongs to nothing on the line.
+        UnknownNameError: The suite isn't registered.
     """
     from harness.models import model_ref
 
     if model is None and (model_args or label):
         raise SpecError("--model-arg and --label need --model", "name the model on the same line")
     ref = None if model is None else model_ref(model, _pairs(model_args), label)
-    return {**others, "model": ref, "tasks": _tasks(tasks, _pairs(task_options))}
+    options = _pairs(task_options)
+    return {**others, "suite": suite, "model": ref, "tasks": _tasks(tasks, suite, options)}
 
 
-def _tasks(names: Sequence[str], options: dict[str, JsonValue]) -> tuple[TaskRef, ...]:
+def _tasks(
+    names: Sequence[str], suite: str | None, options: dict[str, JsonValue]
+) -> tuple[TaskRef, ...]:
+    from harness.registry import suites
     from harness.runspec import TaskRef
 
     by_task: dict[str, dict[str, JsonValue]] = {name: {} for name in names}
+    entries = suites().get(suite).entries if suite and options else ()
+    known = [*by_task, *(entry.task for entry in entries)]
     for key, value in options.items():
         task, _, option = key.rpartition(".")
-        if task not in by_task:
+        if task not in known:
             raise SpecError(
                 f"--task-option {key}={value}: no --task {task!r} on this command line",
-                f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(by_task) or 'none'}",
+                f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(known) or 'none'}",
             )
-        by_task[task][option] = value
+        by_task.setdefault(task, {})[option] = value
     return tuple(TaskRef(task=name, options=given) for name, given in by_task.items())
 
 

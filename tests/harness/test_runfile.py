@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.flags import read_flags
 from harness.errors import SpecError
+from harness.records import SuiteEntry
 from harness.runfile import RunFile, make_spec, read_run_file
 from harness.runspec import ModelRef, RunSpec, TaskRef, resolve
 
@@ -119,3 +121,42 @@ def test_the_smaller_limit_holds():
         out="x",
     )
     assert [entry.limit for entry in resolve(spec)] == [5, 10, 10]
+
+
+def _resolved(*tasks: TaskRef, limit: int | None = None) -> dict[str, SuiteEntry]:
+    spec = RunSpec(suite="smoke", tasks=tasks, model=ModelRef(name="null"), out="x", limit=limit)
+    entries = resolve(spec)
+    assert len({entry.task for entry in entries}) == len(entries)
+    return {entry.task: entry for entry in entries}
+
+
+def test_options_of_a_suites_task_are_merged_in_its_place():
+    plain = _resolved()
+    named = _resolved(TaskRef(task="shapes-geneval", options={"images": 1}))
+    assert list(named) == list(plain)
+    assert named["shapes-geneval"].options == {**plain["shapes-geneval"].options, "images": 1}
+    assert {k: v for k, v in named.items() if k != "shapes-geneval"} == {
+        k: v for k, v in plain.items() if k != "shapes-geneval"
+    }
+
+
+def test_a_limit_of_a_suites_task_wins_over_the_suites():
+    assert _resolved(TaskRef(task="shapes-ocr", limit=3))["shapes-ocr"].limit == 3
+    assert _resolved(TaskRef(task="shapes-ocr", limit=3), limit=2)["shapes-ocr"].limit == 2
+
+
+def test_a_task_named_twice_besides_the_suite_stays_twice():
+    """It's refused when tasks are built; merging would hide the mistake."""
+    ref = TaskRef(task="shapes-ocr")
+    spec = RunSpec(suite="smoke", tasks=(ref, ref), model=ModelRef(name="null"), out="x")
+    assert [entry.task for entry in resolve(spec)].count("shapes-ocr") == 2
+
+
+def test_flags_give_options_to_a_suites_tasks():
+    flags = {"tasks": (), "model": "null", "model_args": (), "label": None}
+    found = read_flags(**flags, suite="smoke", task_options=["shapes-ocr.words=5"])
+    assert found["suite"] == "smoke"
+    assert found["tasks"] == (TaskRef(task="shapes-ocr", options={"words": 5}),)
+    with pytest.raises(SpecError, match="no --task 'geneval'") as caught:
+        read_flags(**flags, suite="smoke", task_options=["geneval.images=1"])
+    assert "shapes-ocr" in caught.value.remedy
