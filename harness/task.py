@@ -7,7 +7,7 @@ keeps no state between samples, and imports neither a model nor torch.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -45,6 +45,10 @@ class Task(abc.ABC):
     defaults: ClassVar[Mapping[str, JsonValue]] = {}
     """Options and their default values; they're all that `options` may hold."""
 
+    places: ClassVar[frozenset[str]] = frozenset()
+    """Options that stay out of the protocol: they say where something is or how fast it goes, or
+    their contents are in it under another name, as a hash or an identity."""
+
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         from harness.options import merge_options
 
@@ -69,6 +73,24 @@ class Task(abc.ABC):
             raise SpecError(
                 f"{self.metadata.name}: option {option!r} is {value}", f"give at least {least}"
             )
+        return value
+
+    def one_of(self, option: str, known: Collection[str]) -> str:
+        """An option that is one of a few names.
+
+        Args:
+            option: Name of the option.
+            known: The names.
+
+        Raises:
+            SpecError: It's something else.
+        """
+        from harness.names import suggest
+
+        value = str(self.options[option])
+        if value not in known:
+            hint = suggest(value, known) or "it is one of " + ", ".join(known)
+            raise SpecError(f"{self.metadata.name}: unknown {option} {value!r}", hint)
         return value
 
     @abc.abstractmethod
@@ -128,7 +150,11 @@ class Task(abc.ABC):
 
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:
         """The protocol that this task's scores carry for the given seed and limit."""
-        changed = {k: v for k, v in self.options.items() if v != self.defaults[k]}
+        changed = {
+            name: value
+            for name, value in self.options.items()
+            if value != self.defaults[name] and name not in self.places
+        }
         return Protocol(
             id=self.metadata.protocol_id,
             task=self.metadata.name,

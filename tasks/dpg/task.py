@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from harness.errors import DataError, SpecError
-from harness.names import suggest
 from harness.records import (
     Capability,
     DatasetInfo,
-    GenerateImageRequest,
     Identity,
     ImageDecoding,
     JsonValue,
@@ -33,8 +30,9 @@ from harness.records import (
     TaskResult,
     Verdict,
 )
-from harness.task import Task
-from tasks.data_files import check_hash, git_blob_hash, hash_file, locate
+from tasks.asked import AskedTask
+from tasks.data_files import git_blob_hash
+from tasks.drawing import picture_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,13 +50,10 @@ PRESETS: dict[str, ImageDecoding] = {
 
 _SCORERS = ("corrected", "legacy")
 _SAVED = ("png", "jpeg")
-_WHERE = frozenset({"questions", "sha256", "judge", "judge_args", "preset"})
-"""Options that say where things are, or whose contents are in the protocol by another name."""
-
 _SHOWN = 40
 
 
-class DPGBench(Task):
+class DPGBench(AskedTask["VQAJudge"]):
     """Draw dense prompts; a model answers yes-or-no questions about each image.
 
     An image scores the share of its questions that are answered yes, a question counting only if
@@ -108,12 +103,17 @@ class DPGBench(Task):
         "saved_as": "png",
     }
 
+    places = frozenset({"questions", "sha256", "judge", "judge_args", "preset"})
+    file_option = "questions"
+    file_kind = "question file"
+    file_origin = "the dpg_bench.csv of ELLA's repository"
+    judge_kind = "a model that answers questions"
+
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
-        self._decoding = PRESETS[self._one_of("preset", PRESETS)]
-        self._legacy = self._one_of("scorer", _SCORERS) == "legacy"
-        self._jpeg = self._one_of("saved_as", _SAVED) == "jpeg"
-        self._loaded: VQAJudge | None = None
+        self._decoding = PRESETS[self.one_of("preset", PRESETS)]
+        self._legacy = self.one_of("scorer", _SCORERS) == "legacy"
+        self._jpeg = self.one_of("saved_as", _SAVED) == "jpeg"
 
     def samples(self) -> Iterator[Sample]:
         """`images` samples of each prompt; the questions travel with them."""
@@ -121,42 +121,6 @@ class DPGBench(Task):
             target = msgspec.json.decode(msgspec.json.encode(list(item.questions)))
             for k in range(self.repeats()):
                 yield Sample(id=item.name, k=k, target=target, data={"prompt": item.prompt})
-
-    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
-        """The bare prompt."""
-        return GenerateImageRequest(
-            prompt=str(sample.data["prompt"]), decoding=self._decoding, seed=seed
-        )
-
-    def preflight(self) -> None:
-        """Check that questions and judge are there, before hours are spent on drawing.
-
-        Raises:
-            BenchError: One is missing, or the question file hasn't the demanded sha256.
-        """
-        check_hash(self._path(), str(self.options["sha256"]), "dpg-bench's question file")
-        self._judge()
-
-    def prepare(self) -> None:
-        """Load the judge.
-
-        Raises:
-            BenchError: It can't be loaded.
-        """
-        self._judge()
-
-    def score(self, sample: Sample, response: Response) -> Outcome:
-        """Judge one image."""
-        return self.score_batch([(sample, response)])[0]
-
-    def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
-        """Ask the judge about all images together, then apply the rules to each."""
-        asked = [self._questions_about(sample, response) for sample, response in pairs]
-        answers = iter(self._judge().ask([question for part in asked for question in part]))
-        return [
-            self._outcome(sample, [next(answers) for _ in part])
-            for (sample, _), part in zip(pairs, asked, strict=True)
-        ]
 
     def scorer(self) -> Identity:
         """DPG-Bench's rules: as they are meant, or as the original script has them."""
@@ -166,35 +130,11 @@ class DPGBench(Task):
             settings={"variant": str(self.options["scorer"])},
         )
 
-    def judge(self) -> Identity:
-        """The answering model, with the hash of its weights and how it's asked."""
-        if not self.options["judge"]:
-            return Identity(id="none chosen", version="")
-        return self._judge().identity()
-
-    def prompt_template(self) -> str:
-        """The prompt alone."""
-        return "{prompt}"
-
-    def repeats(self) -> int:
-        """Images per prompt."""
-        return self.whole("images", 1)
-
-    def decoding(self) -> Mapping[str, JsonValue]:
-        """What the preset demands; empty leaves decoding to the model."""
-        fields = msgspec.structs.asdict(self._decoding)
-        return {name: value for name, value in fields.items() if value is not None}
-
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:
-        """The protocol, with the hash of the question file and without its path."""
-        plain = super().protocol(seed, limit)
+        """The protocol, named by its preset."""
         preset = str(self.options["preset"])
-        return msgspec.structs.replace(
-            plain,
-            id=f"dpg-bench/{'v1' if preset == 'none' else preset}",
-            dataset=self._dataset(),
-            options={k: v for k, v in plain.options.items() if k not in _WHERE},
-        )
+        name = f"dpg-bench/{'v1' if preset == 'none' else preset}"
+        return msgspec.structs.replace(super().protocol(seed, limit), id=name)
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
         """The metrics; shares by level-1 and level-2 category are in `extra`."""
@@ -212,12 +152,19 @@ class DPGBench(Task):
             extra={"l1": dict(summary.broad), "l2": dict(summary.categories)},
         )
 
-    def _questions_about(self, sample: Sample, response: Response) -> list[Question]:
+    def _build_judge(self, model: str, template: str, args: Any) -> VQAJudge:
+        from tasks.judges.vqa import VQAJudge
+
+        return VQAJudge(model, template, args)
+
+    def _ask(self, questions: Sequence[Question]) -> list[str]:
+        return self._judge().ask(questions)
+
+    def _questions(self, sample: Sample, response: Response) -> list[Question]:
         from tasks.judges.vqa import Question
 
-        if response.image is None:
-            raise ValueError("the response has no picture to judge")
-        image = _through_jpeg(response.image) if self._jpeg else response.image
+        picture = picture_of(response)
+        image = _through_jpeg(picture) if self._jpeg else picture
         return [Question(image, question.text) for question in _questions(sample)]
 
     def _outcome(self, sample: Sample, answers: Sequence[str]) -> Outcome:
@@ -237,54 +184,10 @@ class DPGBench(Task):
 
         return read_items(self._path(), legacy=self._legacy)
 
-    def _dataset(self) -> DatasetInfo:
-        """The file's hash; a file that isn't the official one doesn't pass for it."""
+    def _is_official(self, path: Path) -> bool:
         from tasks.dpg.questions import OFFICIAL_BLOB
 
-        if not self.options["questions"]:
-            return self.metadata.dataset
-        path = self._path()
-        found = hash_file(path)
-        if git_blob_hash(path) == OFFICIAL_BLOB:
-            return msgspec.structs.replace(self.metadata.dataset, sha256=found)
-        return DatasetInfo(
-            name="dpg-bench-file",
-            revision=found[:12],
-            split="test",
-            licence="unknown",
-            sha256=found,
-        )
-
-    def _path(self) -> Path:
-        if not self.options["questions"]:
-            raise DataError(
-                "dpg-bench needs its question file, which isn't part of this package",
-                "give --task-option dpg-bench.questions=FILE with the dpg_bench.csv of ELLA's "
-                "repository",
-            )
-        return locate(str(self.options["questions"]), "question file")
-
-    def _judge(self) -> VQAJudge:
-        if self._loaded is None:
-            from tasks.judges.vqa import VQAJudge
-
-            if not self.options["judge"]:
-                raise SpecError(
-                    "dpg-bench has no judge",
-                    "give --task-option dpg-bench.judge=MODEL, a model that answers questions",
-                )
-            options: Any = self.options
-            self._loaded = VQAJudge(
-                options["judge"], options["judge_template"], options["judge_args"]
-            )
-        return self._loaded
-
-    def _one_of(self, option: str, known: Any) -> str:
-        value = str(self.options[option])
-        if value not in known:
-            hint = suggest(value, known) or "it is one of " + ", ".join(known)
-            raise SpecError(f"dpg-bench: unknown {option} {value!r}", hint)
-        return value
+        return git_blob_hash(path) == OFFICIAL_BLOB
 
 
 def _questions(sample: Sample) -> Any:

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from harness.records import (
-    Aggregation,
     Capability,
     DatasetInfo,
-    GenerateImageRequest,
     Identity,
     JsonValue,
-    MetricSpec,
     Modality,
     Outcome,
     Protocol,
@@ -25,7 +22,8 @@ from harness.records import (
     TaskResult,
     Verdict,
 )
-from harness.task import Task
+from tasks.drawing import DrawingTask, picture_of
+from tasks.geneval.metrics import SKILLS, skill_metrics
 from tasks.geneval.presets import preset_decoding
 
 if TYPE_CHECKING:
@@ -34,16 +32,9 @@ if TYPE_CHECKING:
     from tasks.geneval.prompt_sets import DrawnPrompts, FilePrompts, LongPrompts
     from tasks.scoring.geneval import PromptSpec
 
-__all__ = ["SKILLS", "GenEval", "GenEvalLong"]
-
-SKILLS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-"""GenEval's six skills, in the order of the official prompt file."""
+__all__ = ["GenEval", "GenEvalLong"]
 
 _OFFICIAL = "official"
-_WHERE = ("detector_weights", "color_weights", "device", "judge_batch", "prompts", "preset")
-"""Options that say where things are or how fast they go. Their contents are in the protocol as
-hashes, identities and decoding, so two users' paths don't make two columns."""
-
 _CITATION = "Ghosh et al., GenEval, NeurIPS 2023 (arXiv 2310.11513)."
 
 
@@ -56,36 +47,13 @@ def _metadata(name: str, summary: str, dataset: DatasetInfo) -> TaskMetadata:
         inputs=(Modality.TEXT,),
         outputs=(Modality.IMAGE,),
         dataset=dataset,
-        metrics=(
-            MetricSpec(
-                name="overall",
-                score="correct",
-                aggregation=Aggregation.MEAN_OF_CATEGORIES,
-                description="Unweighted mean of the six skills.",
-            ),
-            *(
-                MetricSpec(
-                    name=skill,
-                    score="correct",
-                    category=skill,
-                    description=f"Right images among those of skill {skill}.",
-                )
-                for skill in SKILLS
-            ),
-            MetricSpec(name="image_accuracy", score="correct", description="Right images."),
-            MetricSpec(
-                name="prompt_accuracy",
-                score="correct",
-                aggregation=Aggregation.ANY_IN_CLUSTER,
-                description="Prompts with at least one right image.",
-            ),
-        ),
+        metrics=skill_metrics("Unweighted mean of the six skills."),
         protocol_id=name,
         citation=_CITATION,
     )
 
 
-class GenEval(Task):
+class GenEval(DrawingTask):
     """Draw what a prompt says; a detector checks objects, counts, colours and positions.
 
     Rules, thresholds and prompts are those of djghosh13/geneval at commit af4902f; see
@@ -114,6 +82,10 @@ class GenEval(Task):
         "judge_batch": 8,
     }
 
+    places = frozenset(
+        {"detector_weights", "color_weights", "device", "judge_batch", "prompts", "preset"}
+    )
+
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._decoding = preset_decoding(str(self.options["preset"]))
@@ -132,12 +104,6 @@ class GenEval(Task):
                     target=record,
                     data={"prompt": spec.prompt},
                 )
-
-    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
-        """The bare prompt, with the preset's decoding."""
-        return GenerateImageRequest(
-            prompt=str(sample.data["prompt"]), decoding=self._decoding, seed=seed
-        )
 
     def preflight(self) -> None:
         """Check that prompts and judges are there, before hours are spent on drawing.
@@ -196,26 +162,11 @@ class GenEval(Task):
         """Detector and colour classifier with the hashes of their weights."""
         return self._choice().identity()
 
-    def prompt_template(self) -> str:
-        """The prompt alone."""
-        return "{prompt}"
-
-    def repeats(self) -> int:
-        """Images per prompt."""
-        return self.whole("images", 1)
-
-    def decoding(self) -> Mapping[str, JsonValue]:
-        """What the preset demands; empty leaves decoding to the model."""
-        fields = msgspec.structs.asdict(self._decoding)
-        return {name: value for name, value in fields.items() if value is not None}
-
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:
-        """The protocol, with the prompts' hash and without the paths of this machine."""
+        """The protocol, with the prompts' hash."""
         plain = super().protocol(seed, limit)
-        kept = {name: value for name, value in plain.options.items() if name not in _WHERE}
-        return msgspec.structs.replace(
-            plain, id=self._protocol_id(), dataset=self._prompts().dataset(), options=kept
-        )
+        dataset = self._prompts().dataset()
+        return msgspec.structs.replace(plain, id=self._protocol_id(), dataset=dataset)
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
         """The metrics, with a note if `overall` isn't the mean of all six skills."""
@@ -287,9 +238,7 @@ def _spec(sample: Sample) -> PromptSpec:
 def _pixels(response: Response) -> Any:
     import numpy as np
 
-    if response.image is None:
-        raise ValueError("the response has no picture to judge")
-    return np.asarray(response.image.convert("RGB"), dtype=np.uint8)
+    return np.asarray(picture_of(response).convert("RGB"), dtype=np.uint8)
 
 
 def _outcome(seen: Seen) -> Outcome:

@@ -10,12 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from harness.records import (
-    Aggregation,
     Capability,
-    GenerateImageRequest,
     Identity,
     JsonValue,
-    MetricSpec,
     Modality,
     Outcome,
     Response,
@@ -23,15 +20,14 @@ from harness.records import (
     TaskMetadata,
     Verdict,
 )
-from harness.task import Task
+from tasks.drawing import DrawingTask
+from tasks.geneval.metrics import skill_metrics
 from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, world_dataset
 
 __all__ = ["ShapesGenEval"]
 
-_SKILLS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 
-
-class ShapesGenEval(Task):
+class ShapesGenEval(DrawingTask):
     """Draw what a prompt says; a detector checks objects, counts, colours and positions."""
 
     metadata = TaskMetadata(
@@ -42,30 +38,7 @@ class ShapesGenEval(Task):
         inputs=(Modality.TEXT,),
         outputs=(Modality.IMAGE,),
         dataset=world_dataset("generation"),
-        metrics=(
-            MetricSpec(
-                name="overall",
-                score="correct",
-                aggregation=Aggregation.MEAN_OF_CATEGORIES,
-                description="Unweighted mean of the six skills, as GenEval's overall score.",
-            ),
-            *(
-                MetricSpec(
-                    name=skill,
-                    score="correct",
-                    category=skill,
-                    description=f"Right images among those of skill {skill}.",
-                )
-                for skill in _SKILLS
-            ),
-            MetricSpec(name="image_accuracy", score="correct", description="Right images."),
-            MetricSpec(
-                name="prompt_accuracy",
-                score="correct",
-                aggregation=Aggregation.ANY_IN_CLUSTER,
-                description="Prompts with at least one right image.",
-            ),
-        ),
+        metrics=skill_metrics("Unweighted mean of the six skills, as GenEval's overall score."),
         protocol_id="shapes-geneval/v1",
         citation=f"{CITATION} Rules: Ghosh et al., GenEval, NeurIPS 2023.",
     )
@@ -86,10 +59,6 @@ class ShapesGenEval(Task):
                     target=drawn.metadata,
                     data={"prompt": drawn.prompt},
                 )
-
-    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
-        """The bare prompt."""
-        return GenerateImageRequest(prompt=str(sample.data["prompt"]), seed=seed)
 
     def score(self, sample: Sample, response: Response) -> Outcome:
         """Detect shapes, then judge by GenEval's rules."""
@@ -135,14 +104,6 @@ class ShapesGenEval(Task):
         from tasks.shapes.judge import detector_identity
 
         return detector_identity()
-
-    def prompt_template(self) -> str:
-        """The prompt alone."""
-        return "{prompt}"
-
-    def repeats(self) -> int:
-        """Images per prompt."""
-        return self.whole("images", 1)
 
 
 def _record(sample: Sample) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from harness.registry import suites, tasks
 from harness.run import EngineSettings, execute, plan, rescore
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from tasks.geneval.judges import JudgeChoice
+from tasks.geneval.metrics import SKILLS
 from tasks.geneval.prompt_sets import LONG_SHA256
 from tasks.geneval.prompts import OFFICIAL_SHA256
-from tasks.geneval.task import SKILLS, GenEval, GenEvalLong
+from tasks.geneval.task import GenEval, GenEvalLong
 from tasks.scoring.geneval import ImageResult, summary_scores
 from tests.geneval.fakes import (
     RECORDS,
