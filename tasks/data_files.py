@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import DataError, SpecError
 
-__all__ = ["check_hash", "git_blob_hash", "hash_file", "locate"]
+__all__ = ["check_hash", "git_blob_hash", "hash_file", "locate", "read_digest"]
 
 _CHUNK = 1 << 20
 _HUB = "hf://"
@@ -39,7 +39,7 @@ def hash_file(path: Path) -> str:
     Raises:
         DataError: It can't be read.
     """
-    return _hash(path, "")
+    return _hash(path, "sha256")
 
 
 def git_blob_hash(path: Path) -> str:
@@ -72,10 +72,23 @@ def check_hash(path: Path, expected: str, what: str) -> None:
         )
 
 
+def read_digest(path: Path, kind: str = "sha256") -> str:
+    """Hash of a file's contents; one that hasn't changed is read once per process.
+
+    Args:
+        path: The file.
+        kind: `sha256`, or `git` for the name of the blob.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    state = path.stat()
+    return _read(path, kind, state.st_size, state.st_mtime_ns)
+
+
 def _hash(path: Path, kind: str) -> str:
     try:
-        state = path.stat()
-        return _read(path, kind, state.st_size, state.st_mtime_ns)
+        return read_digest(path, kind)
     except OSError as error:
         raise DataError(
             f"data file {path} can't be read: {error.strerror}", "check the path"

@@ -18,6 +18,7 @@ from harness.errors import AdapterError, NoResponseError
 from harness.records import JsonValue
 from model_adapters.recorded.pictures import check_prompt, read_picture
 from model_adapters.recorded.request import Replay
+from model_adapters.recorded.size import Size, SizeRule
 from model_adapters.recorded.survey import Survey, survey
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ class GenEvalFolder:
         AdapterError: The folder has none of the layout's subfolders, or two with one number.
     """
 
-    def __init__(self, root: Path, accept: frozenset[str], size: tuple[int, int] | None) -> None:
+    def __init__(self, root: Path, accept: frozenset[str], size: Size | None) -> None:
         self._root = root
         self._accept = accept
-        self._size = size
+        self._size = SizeRule(size, lambda: self.survey().size, accept, "images")
         self._survey: Survey | None = None
         self._folders = _numbered_folders(root)
         self._metadata: tuple[str, Mapping[str, Any] | None] = ("", None)
@@ -61,8 +62,8 @@ class GenEvalFolder:
 
     def describe(self) -> Mapping[str, JsonValue]:
         """What the fingerprint says about the layout."""
-        found, size = self.survey(), self._wanted_size()
-        shown = None if size is None or "size" in self._accept else list(size)
+        found, size = self.survey(), self._size.wanted()
+        shown = None if size is None else list(size)
         return {"layout": "geneval", "images": found.images, "size": shown}
 
     def read(self, request: Replay) -> Image:
@@ -77,7 +78,7 @@ class GenEvalFolder:
         self._check_metadata(folder, request)
         image = read_picture(path, name, self._accept)
         check_prompt(image, request.prompt, name)
-        self._check_size(image, name)
+        self._size.check(image, name)
         return image
 
     def _files(self) -> Iterator[Path]:
@@ -148,18 +149,6 @@ class GenEvalFolder:
         if not isinstance(record, dict):
             raise NoResponseError(f"{name} holds no JSON object")
         return record
-
-    def _wanted_size(self) -> tuple[int, int] | None:
-        return self._size or self.survey().size
-
-    def _check_size(self, image: Image, name: str) -> None:
-        wanted = self._wanted_size()
-        if wanted is None or "size" in self._accept or image.size == wanted:
-            return
-        given = "asked for" if self._size else "what most images here have"
-        raise NoResponseError(
-            f"{name} has {image.width}x{image.height} pixels, not {wanted[0]}x{wanted[1]} ({given})"
-        )
 
 
 def _numbered_folders(root: Path) -> dict[int, str]:

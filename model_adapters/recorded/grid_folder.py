@@ -16,6 +16,7 @@ from harness.grid import CELLS, cut_grid
 from harness.records import JsonValue
 from model_adapters.recorded.pictures import check_prompt, read_picture
 from model_adapters.recorded.request import Replay
+from model_adapters.recorded.size import Size, SizeRule
 from model_adapters.recorded.survey import Survey, survey
 
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ class GridFolder:
         AdapterError: There are no image files, or two are named by one item.
     """
 
-    def __init__(
-        self, root: Path, accept: frozenset[str], size: tuple[int, int] | None, grid: str
-    ) -> None:
-        self._root, self._accept, self._size, self._grid = root, accept, size, grid
+    def __init__(self, root: Path, accept: frozenset[str], size: Size | None, grid: str) -> None:
+        self._root, self._accept, self._grid = root, accept, grid
+        self._size = SizeRule(size, lambda: self.survey().size, accept, "files")
         self._survey: Survey | None = None
         self._files = _files_by_item(root)
 
@@ -61,8 +61,8 @@ class GridFolder:
 
     def describe(self) -> Mapping[str, JsonValue]:
         """What the fingerprint says about the layout."""
-        found, size = self.survey(), self._wanted_size()
-        shown = None if size is None or "size" in self._accept else list(size)
+        found, size = self.survey(), self._size.wanted()
+        shown = None if size is None else list(size)
         return {"layout": f"grid {self._grid}", "files": found.images, "size": shown}
 
     def read(self, request: Replay) -> Image:
@@ -81,7 +81,7 @@ class GridFolder:
             raise NoResponseError(f"{self._root.name} has {why}", missing=True)
         image = read_picture(self._root / name, name, self._accept)
         check_prompt(image, request.prompt, name)
-        self._check_size(image, name)
+        self._size.check(image, name)
         return self._cell(image, k, name)
 
     def _cell(self, image: Image, k: int, name: str) -> Image:
@@ -91,18 +91,6 @@ class GridFolder:
             return cut_grid(image, k)
         except ValueError as error:
             raise NoResponseError(f"{name}: {error}") from error
-
-    def _wanted_size(self) -> tuple[int, int] | None:
-        return self._size or self.survey().size
-
-    def _check_size(self, image: Image, name: str) -> None:
-        wanted = self._wanted_size()
-        if wanted is None or "size" in self._accept or image.size == wanted:
-            return
-        given = "asked for" if self._size else "what most files here have"
-        raise NoResponseError(
-            f"{name} has {image.width}x{image.height} pixels, not {wanted[0]}x{wanted[1]} ({given})"
-        )
 
 
 def _files_by_item(root: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import DataError, ProtocolMismatchError, SpecError
 from harness.names import suggest
 from harness.records import Identity, JsonValue, Record
+from tasks.judges.random_weights import is_random
 from tasks.judges.weights import find_weights, weights_sha256
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = ["COLOR_JUDGES", "DETECTORS", "Backend", "JudgeChoice", "Judges"]
 
 _CLASSICAL = "classical"
 _NONE = "none"
-_RANDOM = "random:"  # weights drawn from a seed, to test everything but what they'd say
 
 
 class _Judge(Protocol):
@@ -210,7 +210,7 @@ def _identity(known: dict[str, Backend], option: str, name: str, weights: str | 
     if not backend.has_weights:
         return _own_identity(name, option)
     file = _file(backend, weights)
-    drawn = {"weights": file} if file is not None and file.startswith(_RANDOM) else {}
+    drawn = {"weights": file} if file is not None and is_random(file) else {}
     return Identity(
         id=name,
         version=_version(backend),
@@ -258,14 +258,14 @@ def _check_backend(option: str, name: str, backend: Backend, weights: str | None
 
 def _file(backend: Backend, weights: str | None) -> str | None:
     location = weights or backend.weights
-    if location is None or not backend.has_weights or location.startswith(_RANDOM):
+    if location is None or not backend.has_weights or is_random(location):
         return location if backend.has_weights else None
     found = find_weights(location)
     return None if found is None else str(found)
 
 
 def _sha256(file: str | None) -> str | None:
-    return None if file is None or file.startswith(_RANDOM) else weights_sha256(Path(file))
+    return None if file is None or is_random(file) else weights_sha256(Path(file))
 
 
 def _version(backend: Backend) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.errors import CheckpointError
 from tasks.judges.policy import check_device, device_policy
+from tasks.judges.random_weights import random_seed, seeded
+from tasks.judges.strict import misfits
 from tasks.judges.weights import weights_sha256
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ __all__ = ["Activation", "ClipNetwork", "load_network", "trained_activation"]
 Activation = Literal["quickgelu", "gelu", "legacy-gelu"]
 """What the network computes with; see `ClipColors`."""
 
-_RANDOM = "random:"
 _JUDGES = {"quickgelu": "clip", "gelu": "clip-gelu"}
 _CONFIG = "open_clip_config.json"
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -99,8 +100,9 @@ def load_network(
     check_device(device)
     name = architecture if isinstance(architecture, str) else "custom"
     config = dict(_configuration(architecture))
-    random = str(weights).startswith(_RANDOM)
-    model = _build(config, activation, int(str(weights)[len(_RANDOM) :]) if random else 0)
+    seed = random_seed(weights)
+    random = seed is not None
+    model = _build(config, activation, seed or 0)
     trained = None if random else _fill(model, Path(weights), activation)
     context = config["text_cfg"]["context_length"]
     tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=context)
@@ -194,11 +196,9 @@ def _configuration(architecture: str | dict[str, Any]) -> Mapping[str, Any]:
 
 def _build(config: dict[str, Any], activation: Activation, seed: int) -> nn.Module:
     """The network with fresh weights: a function of the seed, of no global state."""
-    import torch
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model: nn.Module = CLIP(
             embed_dim=config["embed_dim"],
             vision_cfg=CLIPVisionCfg(**config["vision_cfg"]),
@@ -224,13 +224,7 @@ def _fill(
     _check_activation(weights, trained, activation)
     # Facts about the network that OpenAI's files hold as tensors.
     state = {k: v for k, v in state.items() if k not in _FACTS}
-    faults = [f"{k} is missing" for k in expected if k not in state]
-    faults += [f"{k} isn't CLIP's" for k in state if k not in expected]
-    faults += [
-        f"{k} is {tuple(v.shape)}, not {tuple(expected[k].shape)}"
-        for k, v in state.items()
-        if k in expected and v.shape != expected[k].shape
-    ]
+    faults = misfits(state, expected, "isn't CLIP's")
     if faults:
         more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise CheckpointError(

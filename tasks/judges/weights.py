@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from harness.errors import DataError
+from tasks.data_files import read_digest
 
 __all__ = ["WEIGHT_FILES", "find_weights", "weights_sha256"]
 
@@ -16,8 +15,6 @@ WEIGHT_FILES = (
     "open_clip_pytorch_model.safetensors",
 )
 """Names under which folders and repositories of the hub keep their weights, the first one wins."""
-
-_CHUNK = 1 << 20
 
 
 def find_weights(location: str) -> Path | None:
@@ -45,19 +42,9 @@ def weights_sha256(path: Path) -> str:
         DataError: It can't be read.
     """
     try:
-        state = path.stat()
-        return _hash(path, state.st_size, state.st_mtime_ns)
+        return read_digest(path)
     except OSError as error:
         raise DataError(f"weights {path} can't be read: {error.strerror}", "check them") from error
-
-
-@lru_cache(maxsize=16)
-def _hash(path: Path, _size: int, _changed: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _cached(repository: str) -> Path | None:

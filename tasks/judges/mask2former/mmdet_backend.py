@@ -19,7 +19,9 @@ from tasks.judges.mask2former.checkpoint import read_checkpoint
 from tasks.judges.mask2former.outputs import Found, group_by_class
 from tasks.judges.mask2former.standin import provide_operators
 from tasks.judges.policy import device_policy
+from tasks.judges.random_weights import random_seed, seeded
 from tasks.judges.rle import encode_mask
+from tasks.judges.strict import misfits
 from tasks.judges.weights import weights_sha256
 
 __all__ = ["CONFIG", "MMDetMask2Former", "mmdet_config"]
@@ -28,7 +30,6 @@ CONFIG = "mask2former/mask2former_swin-s-p4-w7-224_8xb2-lsj-50e_coco"
 """Name of the official configuration in mmdet 3.x."""
 
 _OLD_NAMES = {"mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco": CONFIG}
-_RANDOM = "random:"
 
 
 class MMDetMask2Former:
@@ -47,11 +48,11 @@ class MMDetMask2Former:
     classes: Sequence[str] = GENEVAL_CLASSES
 
     def __init__(self, weights: str | Path, *, device: str = "cpu", config: Any = CONFIG) -> None:
-        self._random = str(weights) if str(weights).startswith(_RANDOM) else None
-        settings = mmdet_config(config)
-        self.model = _built(settings, int(self._random[len(_RANDOM) :]) if self._random else 0)
+        seed = random_seed(weights)
+        self._source = "file" if seed is None else str(weights)
+        self.model = _built(mmdet_config(config), seed or 0)
         self._sha256: str | None = None
-        if self._random is None:
+        if seed is None:
             _fill(self.model, Path(weights))
             self._sha256 = weights_sha256(Path(weights))
         self.model.eval().to(device)
@@ -67,7 +68,7 @@ class MMDetMask2Former:
             weights_sha256=self._sha256,
             settings={
                 "network": "mask2former",
-                "weights": self._random or "file",
+                "weights": self._source,
                 "operators": "compiled" if provide_operators() else "plain torch",
                 "dtype": "float32",
                 "device": device_policy(self._device),
@@ -127,27 +128,18 @@ def mmdet_config(config: Any = CONFIG) -> Any:
 
 def _built(settings: Any, seed: int) -> Any:
     """The network with random weights: a function of the seed, of no global state."""
-    import torch
-
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+    with warnings.catch_warnings(), seeded(seed):
         warnings.simplefilter("ignore")
         provide_operators()
         from mmdet.apis import init_detector
 
-        torch.manual_seed(seed)
         return init_detector(settings, None, device="cpu")
 
 
 def _fill(model: Any, weights: Path) -> None:
     """Load weights strictly; mmdet itself only warns about what doesn't fit."""
     state, expected = read_checkpoint(weights), model.state_dict()
-    faults = [f"{name} is missing" for name in expected if name not in state]
-    faults += [f"{name} is too much" for name in state if name not in expected]
-    faults += [
-        f"{name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}"
-        for name, tensor in state.items()
-        if name in expected and tensor.shape != expected[name].shape
-    ]
+    faults = misfits(state, expected)
     if faults:
         raise CheckpointError(
             f"{weights} doesn't fit mmdet's configuration: {'; '.join(faults[:4])} "

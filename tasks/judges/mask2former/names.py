@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import CheckpointError
+from tasks.judges.strict import misfits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,13 +118,7 @@ def pad_target(converted: Mapping[str, Tensor], target: Mapping[str, Tensor]) ->
     """
     own = {f"{_SWIN}layernorm.weight", f"{_SWIN}layernorm.bias", "criterion.empty_weight"}
     filled = {**{n: t for n, t in target.items() if n in own and n not in converted}, **converted}
-    faults = [f"{n} is missing" for n in target if n not in filled]
-    faults += [f"{n} is too much" for n in filled if n not in target]
-    faults += [
-        f"{n} is {tuple(t.shape)}, not {tuple(target[n].shape)}"
-        for n, t in filled.items()
-        if n in target and t.shape != target[n].shape
-    ]
+    faults = misfits(filled, target)
     if faults:
         raise CheckpointError(
             f"weights and configuration don't fit: {'; '.join(faults[:4])} ({len(faults)} in all)",

@@ -23,6 +23,7 @@ from tasks.judges.mask2former.preparation import (
     prepare,
 )
 from tasks.judges.policy import device_policy
+from tasks.judges.random_weights import random_seed, seeded
 from tasks.judges.weights import find_weights, weights_sha256
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersMask2Former", "swin_s_config"]
 
-_RANDOM = "random:"
 _BATCH = 4
 
 
@@ -52,13 +52,14 @@ class TransformersMask2Former:
     def __init__(
         self, weights: str | Path, *, device: str = "cpu", config: Any = None, batch: int = _BATCH
     ) -> None:
-        self._random = str(weights) if str(weights).startswith(_RANDOM) else None
-        if self._random is None:
+        seed = random_seed(weights)
+        self._source = "file" if seed is None else str(weights)
+        if seed is None:
             file = _file(weights)
             self.model = _loaded(file.parent)
             self._sha256: str | None = weights_sha256(file)
         else:
-            self.model = _fresh(config or swin_s_config(), int(self._random[len(_RANDOM) :]))
+            self.model = _fresh(config or swin_s_config(), seed)
             self._sha256 = None
         self.model.eval().to(device)
         self._device, self._batch = device, batch
@@ -73,7 +74,7 @@ class TransformersMask2Former:
             weights_sha256=self._sha256,
             settings={
                 "network": "mask2former",
-                "weights": self._random or "file",
+                "weights": self._source,
                 "scale": [LONG_SIDE, SHORT_SIDE],
                 "max_instances": MAX_INSTANCES,
                 "dtype": "float32",
@@ -171,9 +172,7 @@ def _loaded(folder: Path) -> Mask2FormerForUniversalSegmentation:
 
 def _fresh(config: Any, seed: int) -> Mask2FormerForUniversalSegmentation:
     """Random weights: a function of the seed, of no global state."""
-    import torch
     from transformers import Mask2FormerForUniversalSegmentation
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Mask2FormerForUniversalSegmentation(config)
