@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench docs train-nano lock clean
+.PHONY: help setup demo test test-slow test-gpu check format bench docs train-nano lock clean
 
 help: ## Show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test: $(STAMP) ## Run the default tests
 
 test-slow: $(STAMP) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=3600
+
+test-gpu: $(STAMP) ## Run what needs a GPU, and hold CHEERS to its golden tensors there
+	$(BIN)/python -m pytest tests/gpu -m gpu
+	CHEERS_BENCH_DEVICE=cuda $(BIN)/python -m pytest tests/parity -k cheers
 
 check: $(STAMP) ## Lint, format check, types, import direction
 	$(BIN)/ruff check .

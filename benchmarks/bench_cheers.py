@@ -88,7 +88,7 @@ def branch_velocity(session: Session, latents: Tensor, t: float) -> Tensor:
     seen = session.model.see_latents(latents)
     window = session.cache.window(seen.tokens.shape[1])
     hidden = session.run(seen.tokens, window, causal=False)
-    times = torch.full((len(hidden),), t)
+    times = torch.full((len(hidden),), t, device=hidden.device, dtype=hidden.dtype)
     return session.model.velocity(hidden, seen.patches, times).velocity
 
 

@@ -89,7 +89,7 @@ class OneImageAtATime:
         return [COLORS[int(index)] for index in torch.cat(logits).argmax(1)]
 
 
-def _objects() -> list[list[Crop]]:
+def colored_objects() -> list[list[Crop]]:
     """Objects of each image of 512 x 512 pixels; those of one image share class and picture."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -122,7 +122,7 @@ def test_crops_together_are_faster_than_one_image_at_a_time(
     benchmark: BenchmarkFixture, architecture: str | dict[str, Any], least: float
 ):
     judge = ClipColors("random:1", architecture=architecture)
-    reference, groups = OneImageAtATime(judge), _objects()
+    reference, groups = OneImageAtATime(judge), colored_objects()
     for label in LABELS:  # prompts are not timed
         reference.classifier(label)
 

@@ -38,6 +38,7 @@ from model_adapters.cheers.arguments import (
     generation_defaults,
 )
 from model_adapters.cheers.memory import guards_memory
+from model_adapters.cheers.precision import as_stated
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,7 +110,7 @@ class CheersAdapter(ModelAdapter):
             hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form
         )
         self._device = choose_device(device)
-        self._dtype = choose_dtype(dtype, self._device)
+        self.dtype = choose_dtype(dtype, self._device)
         self._folder = self._locate(path, revision)
         self._checkpoint = self._prepared()
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
@@ -137,7 +138,7 @@ class CheersAdapter(ModelAdapter):
     def _load(self) -> Checkpoint:
         from model_adapters.cheers import from_pretrained
 
-        return from_pretrained(self._folder, self._dtype, self._device)
+        return from_pretrained(self._folder, self.dtype, self._device)
 
     def fingerprint(self) -> Fingerprint:
         """Identity of weights, configuration, switches and defaults."""
@@ -149,7 +150,7 @@ class CheersAdapter(ModelAdapter):
             weights_sha256=self._hash(),
             config={**model.config.to_dict(), "switches": self._switches.to_dict()},
             defaults=self._defaults,
-            dtype=self._dtype,
+            dtype=self.dtype,
             device=self._device_name(),
             parameters=sum(p.numel() for p in model.parameters()),
         )
@@ -180,6 +181,7 @@ class CheersAdapter(ModelAdapter):
         return None
 
     @guards_memory
+    @as_stated
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding."""
         from model_adapters.cheers.answering import answer_batch
@@ -200,16 +202,19 @@ class CheersAdapter(ModelAdapter):
         ]
 
     @guards_memory
+    @as_stated
     def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
         """Draw a batch; requests share one decoding."""
         return self._draw(requests, [() for _ in requests])
 
     @guards_memory
+    @as_stated
     def edit_image(self, requests: Sequence[EditImageRequest]) -> list[Response]:
         """Edit a batch; requests share one decoding."""
         return self._draw(requests, [(request.image,) for request in requests])
 
     @guards_memory
+    @as_stated
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation of a batch in one pass."""
         from model_adapters.cheers import loglikelihood
@@ -240,6 +245,7 @@ class CheersAdapter(ModelAdapter):
         ]
 
     @guards_memory
+    @as_stated
     def reconstruct(self, requests: Sequence[ReconstructRequest]) -> list[Response]:
         """Encode and decode with the VAE, at the model's image size."""
         from model_adapters.cheers import reconstruct, to_image

@@ -33,6 +33,12 @@ ZERO = 1e-6
 """Absolute tolerance of what is zero in exact arithmetic (attention key biases' gradients)."""
 
 
+DEVICE = os.environ.get("CHEERS_BENCH_DEVICE", "cpu")
+"""Where ours is computed: `CHEERS_BENCH_DEVICE=cuda python -m pytest tests/parity` on a GPU."""
+
+torch.backends.cudnn.allow_tf32 = False  # the tolerances are those of float32
+
+
 class Golden:
     """One golden folder. A tensor that it lacks skips the test that asks for it, by name."""
 
@@ -49,7 +55,8 @@ class Golden:
         if name not in self.names:
             pytest.skip(f"{name} isn't in {self.folder}")
         with safe_open(self.folder / "golden.safetensors", "pt") as reader:
-            return reader.get_tensor(name)
+            tensor = reader.get_tensor(name)
+        return tensor.to(DEVICE) if tensor.is_floating_point() else tensor
 
     def get(self, name: str) -> Tensor | None:
         return self[name] if name in self.names else None
@@ -77,11 +84,11 @@ class Golden:
 
     @cached_property
     def model(self) -> CheersModel:
-        return load_model(self.folder, dtype=torch.float32)
+        return load_model(self.folder, dtype=torch.float32).to(DEVICE)
 
     @cached_property
     def bfloat16_model(self) -> CheersModel:
-        return load_model(self.folder, dtype=torch.bfloat16)
+        return load_model(self.folder, dtype=torch.bfloat16).to(DEVICE)
 
     def images(self, case: str) -> list[Tensor]:
         """The images of a case, each (3, S, S), in the order of their visual tokens."""

@@ -254,7 +254,7 @@ def image(golden: Golden, match: re.Match[str]) -> Expected:
     """The decoder on the recorded latents, and the free run's image, clamped like ours."""
     recorded = golden[match.string]
     ours = torch.stack([image.image for image in free_run(golden, match["case"]).images])
-    assert float((ours - recorded.clamp(0, 1)).abs().max()) <= FREE_RUNNING
+    assert float((ours.cpu() - recorded.cpu().clamp(0, 1)).abs().max()) <= FREE_RUNNING
     return Expected(golden.model.model.vae_model.decode(golden[f"{match['case']}.final_latents"]))
 
 

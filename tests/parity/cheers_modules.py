@@ -12,7 +12,7 @@ from model_adapters.cheers.rope import rotary
 from model_adapters.cheers.schedule import schedule
 from model_adapters.cheers.sequence import unconditional
 from model_adapters.cheers.time_embedding import sinusoid
-from tests.parity.cheers_golden import Golden
+from tests.parity.cheers_golden import DEVICE, Golden
 from tests.parity.cheers_rules import Expected, Rules
 
 rules = Rules()
@@ -115,7 +115,7 @@ def rotary_positions(golden: Golden, match: re.Match[str]) -> Expected:
 def head_stage(golden: Golden, match: re.Match[str]) -> Expected:
     x = golden[f"{match['case']}.{match['stage']}.input"]
     own = golden.settings.get(match["case"], {})
-    t = torch.full((len(x),), own.get("t", golden.setting("heads")["t"]))
+    t = torch.full((len(x),), own.get("t", golden.setting("heads")["t"]), device=x.device)
     text, vision = golden.model.model.time_embed(t)
     stage = golden.model.model.get_submodule(match["stage"])
     return Expected(stage(x, text if match["stage"] == "gen_projector" else vision))
@@ -131,8 +131,10 @@ def head_gate(golden: Golden, match: re.Match[str]) -> Expected:
 def eps_backbone(golden: Golden, match: re.Match[str]) -> Expected:
     x = golden["eps.llm_causal.input"]
     length = x.shape[1]
-    allowed = torch.ones(1, length, length, dtype=torch.bool).tril()
-    return Expected(golden.model.model.language_model(x, allowed, torch.arange(length)[None]))
+    allowed = torch.ones(1, length, length, dtype=torch.bool, device=DEVICE).tril()
+    return Expected(
+        golden.model.model.language_model(x, allowed, torch.arange(length, device=DEVICE)[None])
+    )
 
 
 @rules(r"eps\.siglip_encoder\.output")

@@ -45,8 +45,9 @@ def rule_of(name: str) -> tuple[Rule, re.Match[str]] | None:
 
 def comparable(ours: Expected, theirs: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Our value and theirs where they may be compared."""
-    actual = ours.actual.detach()
+    actual, theirs = ours.actual.detach().cpu(), theirs.cpu()
     assert actual.shape == theirs.shape, f"{name}: {actual.shape} is not {theirs.shape}"
     if ours.where is None:
         return actual, theirs
-    return actual[ours.where], theirs[ours.where]
+    where = ours.where.cpu()
+    return actual[where], theirs[where]

@@ -1,0 +1,161 @@
+"""The released sizes on a GPU, with random weights: what sharing and batching are worth there.
+
+`python -m pytest benchmarks/bench_gpu.py -m gpu --benchmark-enable -s`, on a machine with CUDA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.bench_cheers import draw_plainly
+from benchmarks.bench_colors import OneImageAtATime, colored_objects
+from benchmarks.ratios import Ratio, compare
+from model_adapters.cheers import (
+    CheersModel,
+    Decoding,
+    ImageSettings,
+    Prompt,
+    fresh_model,
+    generate_image,
+    generate_text,
+    image_noise,
+)
+from model_adapters.cheers.config import CheersConfig
+from model_adapters.cheers.memory_format import use_channels_last
+from tasks.judges.clip_colors import ClipColors
+from tasks.judges.mask2former.transformers_backend import TransformersMask2Former
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is visible"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+]
+
+SETTINGS = ImageSettings(steps=10, cfg_scale=3.0, alpha=1.0)
+WORDS = 40
+
+
+@pytest.fixture(scope="module")
+def released() -> Iterator[CheersModel]:
+    """2.57 billion random weights in bfloat16."""
+    model = fresh_model(CheersConfig.released(), 0).to(torch.bfloat16).cuda().eval()
+    use_channels_last(model)
+    yield model
+    torch.cuda.empty_cache()
+
+
+def prompts_of(model: CheersModel, count: int, *, drawing: bool) -> list[Prompt]:
+    """Prompts of random words behind a dummy image; to draw, they end where an image begins."""
+    special, side = model.config.special_token_ids, model.config.image_size
+    generator = torch.Generator().manual_seed(0)
+    prompts = []
+    for _ in range(count):
+        ids = torch.randint(0, 150_000, (WORDS,), generator=generator).tolist()
+        dummy = torch.rand(3, side, side, generator=generator)
+        prompts.append(Prompt(ids + [special.im_start] * drawing, (), dummy))
+    return prompts
+
+
+def finished(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Work that returns when the GPU is done."""
+
+    def run() -> Any:
+        found = work()
+        torch.cuda.synchronize()
+        return found
+
+    return run
+
+
+def report(name: str, ratio: Ratio, seconds: Any) -> None:
+    print(f"\n{torch.cuda.get_device_name(0)}: {name}: {ratio}, {seconds:.3f} s")
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_guidance_with_shared_vision(
+    benchmark: BenchmarkFixture, released: CheersModel, batch: int
+) -> None:
+    prompts = prompts_of(released, batch, drawing=True)
+    noise = [image_noise(released.config, seed) for seed in range(batch)]
+    stacked = torch.stack(noise).to(released.device, released.dtype)
+    ratio = compare(
+        benchmark,
+        finished(lambda: generate_image(released, prompts, noise, SETTINGS)),
+        finished(lambda: draw_plainly(released, prompts, stacked)),
+        rounds=5,
+    )
+    report(f"released, {SETTINGS.steps} steps, batch {batch}", ratio, benchmark.stats["mean"])
+    assert ratio.median > 1.25
+
+
+def test_a_batch_of_drawings(benchmark: BenchmarkFixture, released: CheersModel) -> None:
+    prompts = prompts_of(released, 4, drawing=True)
+    noise = [image_noise(released.config, seed) for seed in range(4)]
+
+    def apart() -> None:
+        for prompt, start in zip(prompts, noise, strict=True):
+            generate_image(released, [prompt], [start], SETTINGS)
+
+    together = finished(lambda: generate_image(released, prompts, noise, SETTINGS))
+    ratio = compare(benchmark, together, finished(apart), rounds=5)
+    report("released, four drawings in one batch", ratio, benchmark.stats["mean"])
+    assert ratio.median > 0.9
+
+
+def test_a_batch_of_answers(benchmark: BenchmarkFixture, released: CheersModel) -> None:
+    prompts, decoding = prompts_of(released, 16, drawing=False), Decoding(max_new_tokens=32)
+
+    def apart() -> None:
+        for prompt in prompts:
+            generate_text(released, [prompt], decoding)
+
+    together = finished(lambda: generate_text(released, prompts, decoding))
+    ratio = compare(benchmark, together, finished(apart), rounds=3)
+    report("released, 16 answers in one batch", ratio, benchmark.stats["mean"])
+    assert ratio.median > 2
+
+
+@pytest.mark.parametrize("tf32", [False, True], ids=["float32", "tf32"])
+def test_detection_in_batches(
+    benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch, *, tf32: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", tf32)
+    detector = TransformersMask2Former("random:0", device="cuda", batch=8)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (512, 512, 3), dtype=np.uint8) for _ in range(16)]
+
+    def apart() -> None:
+        for image in images:
+            detector.detect([image])
+
+    together = finished(lambda: detector.detect(images))
+    ratio = compare(benchmark, together, finished(apart), rounds=3)
+    report(f"16 images through Mask2Former Swin-S, TF32 {tf32}", ratio, benchmark.stats["mean"])
+    assert ratio.median > 0.6
+
+
+def test_colours_together(benchmark: BenchmarkFixture) -> None:
+    judge = ClipColors("random:1", architecture="ViT-L-14", device="cuda")
+    groups = colored_objects()
+    reference = OneImageAtATime(judge)
+    for group in groups:
+        reference.classifier(group[0].label)
+
+    def apart() -> list[str]:
+        return [label for group in groups for label in reference.classify(group)]
+
+    def together() -> list[str]:
+        return judge.classify([crop for group in groups for crop in group])
+
+    assert together() == apart()
+    ratio = compare(benchmark, finished(together), finished(apart), rounds=3)
+    report(f"colours of {len(groups)} images by ViT-L-14", ratio, benchmark.stats["mean"])
+    assert ratio.median > 2
