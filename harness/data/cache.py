@@ -24,16 +24,16 @@ class LockEntry(Record, frozen=True, kw_only=True):
     """What a cached file was when it came."""
 
     name: str
-    """Name of the data set, the folder's name."""
+    """Name of the data set: its folder. `_addresses` and `_unpacked` are the cache's own."""
 
     file: str
     """The file's name."""
 
     sha256: str
-    """64 hexadecimal digits."""
+    """64 hexadecimal digits; for a folder, over names and contents."""
 
     md5: str
-    """32 hexadecimal digits."""
+    """32 hexadecimal digits; empty for a folder."""
 
     size: int
     """Bytes."""
@@ -43,9 +43,6 @@ class LockEntry(Record, frozen=True, kw_only=True):
 
     time: str
     """When it came: ISO 8601, UTC."""
-
-    unpacked: str | None = None
-    """For an archive: hash over the names and bytes of what was unpacked."""
 
 
 class _Lock(Record, frozen=True, kw_only=True):

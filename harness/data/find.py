@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
+from harness.data.archives import hash_tree, is_archive
 from harness.data.cache import Cache, LockEntry
 from harness.data.hashing import Sums, hash_file, sums
 from harness.data.hub import locate
+from harness.data.store import agrees, demanded, fetch_address, unpacked
 from harness.errors import DataError
 from harness.records import DataFile, Record
 
-__all__ = ["Found", "agrees", "demanded", "find_data"]
+__all__ = ["Found", "find_data"]
 
 
 class Found(Record, frozen=True, kw_only=True):
     """A data file on disk."""
 
     path: Path
-    """Where it is."""
+    """Where it is; for an archive, the folder with what it holds."""
 
     sha256: str
-    """What its bytes are."""
+    """Hash of the file, or over names and contents of a folder that a user gave."""
 
     official: bool
     """Whether the checksums that the benchmark publishes agree."""
@@ -30,11 +34,14 @@ class Found(Record, frozen=True, kw_only=True):
 
 
 def find_data(file: DataFile, given: str = "", cache: Cache | None = None) -> Found:
-    """Find a data file; nothing is fetched unless `given` is an address.
+    """Find a data file and say whether it's the official one.
+
+    Nothing is fetched unless `given` is an address. An archive is unpacked.
 
     Args:
         file: Which file.
-        given: A user's path, `hf://` or `https://` address; empty asks the cache.
+        given: What the user wants instead of the official file in the cache: a path, an `hf://` or
+            `https://` address, or the name of a file that was imported with `--accept`.
         cache: The cache; `None` takes the default one.
 
     Raises:
@@ -43,69 +50,59 @@ def find_data(file: DataFile, given: str = "", cache: Cache | None = None) -> Fo
             what its checksums or `data.lock` say.
     """
     cache = cache or Cache()
-    if given:
-        return _judged(file, locate(given, f"data file of {file.name}"))
-    path = cache.path(file.name, file.file)
-    if not path.is_file():
-        raise _absent(file, cache)
-    return _checked(file, path, cache)
-
-
-def agrees(file: DataFile, found: Sums) -> bool:
-    """Whether a file has all checksums that its record states; without any, nothing vouches."""
-    stated = ((file.sha256, found.sha256), (file.md5, found.md5))
-    pairs = [(said.lower(), have) for said, have in stated if said]
-    return bool(pairs) and all(said == have for said, have in pairs)
-
-
-def demanded(file: DataFile) -> str:
-    """The checksums that a record states, in words."""
-    stated = [("sha256", file.sha256), ("md5", file.md5)]
-    return " and ".join(f"{kind} {value}" for kind, value in stated if value) or "no checksum"
-
-
-def _judged(file: DataFile, path: Path) -> Found:
-    found = sums(path)
-    official = agrees(file, found)
-    name = file.name if official else f"{file.name}-file"
-    return Found(path=path, sha256=found.sha256, official=official, name=name)
-
-
-def _checked(file: DataFile, path: Path, cache: Cache) -> Found:
-    entry = cache.entry(file.name, file.file)
-    if entry is None:
-        return _unrecorded(file, path)
-    found = hash_file(path)
-    if found != entry.sha256:
-        raise _changed(path, entry, found)
-    known = Sums(entry.sha256, entry.md5, entry.size)
-    if (file.sha256 or file.md5) and not agrees(file, known):
-        raise _wrong(file, path, known)
-    official = agrees(file, known)
-    name = file.name if official else f"{file.name}-file"
-    return Found(path=path, sha256=found, official=official, name=name)
-
-
-def _unrecorded(file: DataFile, path: Path) -> Found:
-    """A file that somebody put there by hand: good if its checksums are the official ones."""
-    found = _judged(file, path)
-    if not found.official:
-        raise _wrong(file, path, sums(path))
+    found = _given(file, given, cache) if given else _cached(file, cache)
+    if is_archive(found.path):
+        return msgspec.structs.replace(found, path=unpacked(found.path, cache))
     return found
 
 
+def _given(file: DataFile, given: str, cache: Cache) -> Found:
+    other = f"{file.name}-file"
+    if given == other:
+        accepted = msgspec.structs.replace(file, name=other, md5=None, sha256=None)
+        return _cached(accepted, cache)
+    if given.startswith(("https://", "http://")):
+        return _found(file, fetch_address(given, cache))
+    folder = Path(given).expanduser()
+    if folder.is_dir():
+        return Found(path=folder, sha256=hash_tree(folder), official=False, name=other)
+    return _found(file, locate(given, f"data file of {file.name}"))
+
+
+def _found(file: DataFile, path: Path, found: Sums | None = None) -> Found:
+    found = found or sums(path)
+    official = agrees(file, found)
+    name = file.name if official else f"{file.name.removesuffix('-file')}-file"
+    return Found(path=path, sha256=found.sha256, official=official, name=name)
+
+
+def _cached(file: DataFile, cache: Cache) -> Found:
+    path = cache.path(file.name, file.file)
+    if not path.is_file():
+        raise _absent(file, cache)
+    entry = cache.entry(file.name, file.file)
+    known = sums(path) if entry is None else _recorded(path, entry)
+    unknown = entry is None and not agrees(file, known)
+    if unknown or ((file.sha256 or file.md5) and not agrees(file, known)):
+        raise _wrong(file, path, known)
+    return _found(file, path, known)
+
+
+def _recorded(path: Path, entry: LockEntry) -> Sums:
+    found = hash_file(path)
+    if found != entry.sha256:
+        raise DataError(
+            f"{path} has changed: sha256 {found}, but data.lock recorded {entry.sha256}",
+            f"delete it and bring it anew: `cheers-bench data pull {entry.name}` or "
+            f"`cheers-bench data import {entry.name} FILE`",
+        )
+    return Sums(entry.sha256, entry.md5, entry.size)
+
+
 def _absent(file: DataFile, cache: Cache) -> DataError:
-    bring = f"cheers-bench data import {file.name} FILE` with {file.origin}"
-    remedy = f"`{bring}" if not file.urls else f"`cheers-bench data pull {file.name}`, or `{bring}"
+    bring = f"`cheers-bench data import {file.name} FILE` with {file.origin}"
+    remedy = f"`cheers-bench data pull {file.name}`, or {bring}" if file.urls else bring
     return DataError(f"{file.name}: {file.file} isn't in the data cache {cache.root}", remedy)
-
-
-def _changed(path: Path, entry: LockEntry, found: str) -> DataError:
-    return DataError(
-        f"{path} has changed: sha256 {found}, but data.lock recorded {entry.sha256}",
-        f"delete it and bring it anew: `cheers-bench data pull {entry.name}` or "
-        f"`cheers-bench data import {entry.name} FILE`",
-    )
 
 
 def _wrong(file: DataFile, path: Path, found: Sums) -> DataError:

@@ -12,7 +12,21 @@ from typing import Any
 
 from harness.data.source import Record
 
-__all__ = ["BadCellError", "Reference", "encoded", "is_image_column", "items", "picture_cells"]
+__all__ = [
+    "REFERENCE_LENGTH",
+    "SHOWN",
+    "BadCellError",
+    "Reference",
+    "encoded",
+    "is_image_column",
+    "is_picture_column",
+    "items",
+    "picture_cells",
+    "shown",
+]
+
+SHOWN = "(image)"
+"""What a row shows instead of a picture."""
 
 REFERENCE_LENGTH = 64
 """Longest cell that names another row's index (VLMEvalKit e8e78f0, dataset/image_base.py)."""
@@ -47,6 +61,24 @@ def is_image_column(name: str) -> bool:
         ['image', 'image_10']
     """
     return _COLUMN.fullmatch(name) is not None
+
+
+def is_picture_column(name: str) -> bool:
+    """Whether a column holds pictures or names their files."""
+    return is_image_column(name) or _PATH_COLUMN.fullmatch(name) is not None
+
+
+def shown(cell: Any) -> Any:
+    """What a row keeps of a cell of an image column: `(image)` instead of a picture.
+
+    Args:
+        cell: Text, bytes, a list or `{"bytes": ..., "path": ...}`; short texts are kept.
+    """
+    if isinstance(cell, str):
+        return cell if len(cell) <= REFERENCE_LENGTH else SHOWN
+    if isinstance(cell, dict):
+        return SHOWN if any(cell.values()) else None
+    return SHOWN if isinstance(cell, (bytes, list)) and cell else cell
 
 
 def picture_cells(record: Record) -> list[Any]:

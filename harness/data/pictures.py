@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.imagecells import BadCellError, Reference, items, picture_cells
-from harness.data.source import Source, as_text
+from harness.data.source import Record, Source, as_text
 from harness.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Pictures", "decode"]
+__all__ = ["Pictures", "decode", "normal_index"]
 
 _KEPT = 8
 _FETCH = "fetch the file again; `cheers-bench data show` lists every such row"
@@ -41,32 +41,39 @@ class Pictures:
         Raises:
             DataError: One can't be had; the message names file, row, index and remedy.
         """
+        record = self._source.record(number)
         try:
-            return tuple(self._decoded(data) for data in self._files(number, ()))
+            return tuple(self._decoded(data) for data in self._files(number, record))
         except BadCellError as error:
-            raise self._error(number, error) from error
+            raise self._error(number, record, error) from error
 
-    def encoded(self, number: int) -> tuple[bytes, ...]:
+    def encoded(self, number: int, record: Record | None = None) -> tuple[bytes, ...]:
         """A row's pictures as files, not decoded.
+
+        Args:
+            number: The row.
+            record: What it holds, if that has been read.
 
         Raises:
             DataError: One can't be had.
         """
+        record = self._source.record(number) if record is None else record
         try:
-            return tuple(self._files(number, ()))
+            return tuple(self._files(number, record))
         except BadCellError as error:
-            raise self._error(number, error) from error
+            raise self._error(number, record, error) from error
 
-    def _files(self, number: int, way: tuple[int, ...]) -> Iterator[bytes]:
+    def _files(self, number: int, record: Record, way: tuple[int, ...] = ()) -> Iterator[bytes]:
         if number in way:
             raise BadCellError(f"refers to itself through rows {', '.join(map(str, way))}", _FETCH)
         missing = self._source.missing
-        cells = [c for c in picture_cells(self._source.record(number)) if c not in missing]
+        cells = [c for c in picture_cells(record) if not (isinstance(c, str) and c in missing)]
         if not cells:
             raise BadCellError("is empty", "leave out rows without a picture, or " + _FETCH)
         for item in (item for cell in cells for item in items(cell)):
             if isinstance(item, Reference):
-                yield from self._files(self._row_of(item), (*way, number))
+                other = self._row_of(item)
+                yield from self._files(other, self._source.record(other), (*way, number))
             else:
                 yield self._from_file(item) if isinstance(item, Path) else item
 
@@ -85,7 +92,7 @@ class Pictures:
     @cached_property
     def _rows_by_index(self) -> dict[str, tuple[int, ...]]:
         rows: dict[str, tuple[int, ...]] = {}
-        for number, record in enumerate(self._source.records()):
+        for number, record in enumerate(self._source.records(pictures=False)):
             index = normal_index(as_text(record.get("index")))
             rows[index] = (*rows.get(index, ()), number)
         return rows
@@ -112,8 +119,8 @@ class Pictures:
             self._kept.popitem(last=False)
         return image.copy()
 
-    def _error(self, number: int, error: BadCellError) -> DataError:
-        index = as_text(self._source.record(number).get("index"))
+    def _error(self, number: int, record: Record, error: BadCellError) -> DataError:
+        index = as_text(record.get("index"))
         which = f" (index {index})" if index else ""
         return DataError(
             f"{self._source.name} row {number}{which}: its image {error.what}", error.remedy

@@ -45,8 +45,12 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def records(self) -> Iterator[Record]:
-        """All rows in order; memory doesn't grow with their number."""
+    def records(self, *, pictures: bool = True) -> Iterator[Record]:
+        """All rows in order; memory doesn't grow with their number.
+
+        Args:
+            pictures: Read pictures too; without them, formats that can skip them read faster.
+        """
         ...
 
     def record(self, number: int) -> Record:

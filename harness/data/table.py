@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.data.imagecells import is_image_column
+from harness.data.imagecells import is_image_column, is_picture_column, shown
 from harness.data.pictures import Pictures
 from harness.data.source import Record, Source, as_text
 from harness.errors import DataError, SpecError
@@ -15,9 +15,7 @@ from harness.names import suggest
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Row", "Table", "open_table"]
-
-_IMAGE = "(image)"
+__all__ = ["Row", "Scanned", "Table", "open_table"]
 
 
 class Row:
@@ -36,7 +34,7 @@ class Row:
         """`FILE row N`, for messages."""
         self._missing = source.missing
         self._values = {
-            name: _shown(cell) if is_image_column(name) else cell for name, cell in record.items()
+            name: shown(cell) if is_image_column(name) else cell for name, cell in record.items()
         }
 
     def __getitem__(self, name: str) -> str:
@@ -64,6 +62,19 @@ class Row:
         return f"<{self.where}>"
 
 
+class Scanned(NamedTuple):
+    """A row with its pictures."""
+
+    row: Row
+    """The row."""
+
+    files: tuple[bytes, ...]
+    """Its pictures, not decoded."""
+
+    error: DataError | None
+    """Why its pictures can't be had."""
+
+
 class Table:
     """Rows of a data file; see `open_table`.
 
@@ -85,12 +96,26 @@ class Table:
         """Names of the columns, in order."""
         return self._source.columns
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether a column holds pictures or names their files."""
+        return any(map(is_picture_column, self.columns))
+
     def __len__(self) -> int:
         return len(self._source)
 
     def __iter__(self) -> Iterator[Row]:
-        for number, record in enumerate(self._source.records()):
+        for number, record in enumerate(self._source.records(pictures=False)):
             yield Row(number, record, self._source)
+
+    def scan(self) -> Iterator[Scanned]:
+        """All rows in order with their pictures as files, in one pass."""
+        for number, record in enumerate(self._source.records()):
+            row = Row(number, record, self._source)
+            try:
+                yield Scanned(row, self._pictures.encoded(number, record), None)
+            except DataError as error:
+                yield Scanned(row, (), error)
 
     def require(self, *columns: str) -> None:
         """Check that columns are there.
@@ -135,40 +160,46 @@ class Table:
         return number
 
 
-def open_table(path: Path | str) -> Table:
-    """Open a data file by its suffix: `.tsv`, `.csv` or `.jsonl`.
+def open_table(location: Path | str) -> Table:
+    """Open a table by its suffix; nothing but the header is read until rows are asked for.
 
     Args:
-        path: The file.
+        location: `.tsv`, `.csv`, `.jsonl` or `.parquet` file, a folder of pictures with
+            `metadata.jsonl` or `metadata.csv`, or `hf://datasets/OWNER/NAME@REVISION?split=SPLIT`.
 
     Raises:
         DataError: It isn't there or can't be read.
         SpecError: The format isn't known.
     """
-    return Table(_source(Path(path).expanduser()))
+    from harness.data.hubtable import HubTable, is_hub_table
+
+    if is_hub_table(str(location)):
+        return Table(HubTable(str(location)))
+    return Table(_source(Path(location).expanduser()))
 
 
 def _source(path: Path) -> Source:
     from harness.data.delimited import DelimitedFile
+    from harness.data.folder import metadata_file
     from harness.data.jsonl import JsonLinesFile
+    from harness.data.parquet import ParquetFile
 
+    if path.is_dir():
+        return _source(metadata_file(path))
     if not path.exists():
         raise DataError(f"there is no data file {path}", "check the path")
-    suffix = path.suffix.lower()
-    if suffix in (".tsv", ".csv"):
-        return DelimitedFile(path, "\t" if suffix == ".tsv" else ",")
-    if suffix == ".jsonl":
-        return JsonLinesFile(path)
-    raise SpecError(f"{path}: data files with suffix {suffix!r} aren't known", "use tsv")
-
-
-def _shown(cell: Any) -> Any:
-    """What a row keeps of a cell that may hold a picture."""
-    if isinstance(cell, str):
-        return cell if len(cell) <= 64 else _IMAGE
-    if isinstance(cell, Mapping):
-        return _IMAGE if any(cell.values()) else None
-    return _IMAGE if isinstance(cell, (bytes, list)) and cell else cell
+    formats: dict[str, Callable[[Path], Source]] = {
+        ".tsv": lambda file: DelimitedFile(file, "\t"),
+        ".csv": lambda file: DelimitedFile(file, ","),
+        ".jsonl": JsonLinesFile,
+        ".parquet": ParquetFile,
+    }
+    if path.suffix.lower() not in formats:
+        raise SpecError(
+            f"{path} isn't a table that is known by its suffix",
+            f"give a folder with metadata.jsonl, or one of {', '.join(formats)}",
+        )
+    return formats[path.suffix.lower()](path)
 
 
 def _lacking(where: str, missing: tuple[str, ...], present: tuple[str, ...]) -> DataError:

@@ -35,8 +35,8 @@ class TextFile(abc.ABC):
     def __len__(self) -> int:
         return len(self._index())
 
-    def records(self) -> Iterator[Record]:
-        """All rows in order, in memory one at a time.
+    def records(self, *, pictures: bool = True) -> Iterator[Record]:  # noqa: ARG002
+        """All rows in order, in memory one at a time; pictures are part of the text.
 
         Raises:
             DataError: The file is malformed, or has changed.
