@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import AdapterError
+from harness.data.cache import Cache
+from harness.errors import AdapterError, DataError
 from harness.registry import Registry, models, suites, tasks
 
 __all__ = ["Finding", "State", "examine"]
@@ -24,6 +25,7 @@ _EXTRAS = {
     "mmdet": ("mmdet", "GenEval's original detector"),
     "ray": ("ray", "spreads a run over machines"),
     "lm-eval": ("lm_eval", "language benchmarks"),
+    "datasets": ("datasets", "reads data sets of the hub by split"),
     "dev": ("pytest", "runs the tests"),
 }
 _SPARE_GB = 5.0
@@ -64,7 +66,7 @@ class Finding(NamedTuple):
 
 
 def examine(folder: Path = Path()) -> list[Finding]:
-    """Look at packages, extras, device, disk and registries.
+    """Look at packages, extras, device, disk, data cache and registries.
 
     Args:
         folder: Where runs would be written.
@@ -75,6 +77,7 @@ def examine(folder: Path = Path()) -> list[Finding]:
         *(_extra(extra, *what) for extra, what in _EXTRAS.items()),
         *_device(),
         _disk(folder),
+        _data_cache(),
         *_registered(tasks()),
         *_registered(models()),
         *_registered(suites()),
@@ -120,6 +123,17 @@ def _disk(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free / 1e9
     state = State.OK if free > _SPARE_GB else State.WARNING
     return Finding(state, "disk", f"{free:.0f} GB free for runs in {folder.resolve()}")
+
+
+def _data_cache() -> Finding:
+    cache = Cache()
+    try:
+        entries = cache.entries().values()
+    except DataError as error:
+        return Finding(State.PROBLEM, "data cache", f"{error.what}: {error.remedy}")
+    size = sum(entry.size for entry in entries) / 1e9
+    detail = f"{len(entries)} files, {size:.1f} GB in {cache.root}; `cheers-bench data verify`"
+    return Finding(State.OK, "data cache", f"{detail} compares them with their checksums")
 
 
 def _registered(registry: Registry[Any]) -> Iterator[Finding]:

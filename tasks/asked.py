@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
+from harness.data.hashing import check_hash, hash_file
+from harness.data.hub import locate
 from harness.errors import DataError, SpecError
 from harness.records import DatasetInfo, Identity, JsonValue, Outcome, Response, Sample
 from harness.records import Protocol as TaskProtocol
-from tasks.data_files import check_hash, hash_file, locate
 from tasks.drawing import DrawingTask
 
 __all__ = ["AskedTask"]

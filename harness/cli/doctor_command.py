@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 @click.command("doctor")
 def command() -> None:
-    """Check this machine: packages, extras, device, disk, registered tasks and models."""
+    """Check this machine: packages, extras, device, disk, data cache, tasks and models."""
     from harness.doctor import examine
 
     findings = examine()

@@ -21,6 +21,7 @@ _COMMANDS = {
     "judge-agreement": "harness.cli.agreement_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
+    "data": "harness.cli.data_command",
     "doctor": "harness.cli.doctor_command",
 }
 

@@ -11,6 +11,7 @@ from harness.records.manifest import (
     TaskStatus,
 )
 from harness.records.metadata import (
+    DataFile,
     Fingerprint,
     Modality,
     ModelCard,
@@ -39,6 +40,7 @@ __all__ = [
     "Aggregation",
     "AnswerRequest",
     "Capability",
+    "DataFile",
     "DatasetInfo",
     "Direction",
     "EditImageRequest",

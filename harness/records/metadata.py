@@ -12,7 +12,15 @@ from harness.records.capability import Capability
 from harness.records.metric import MetricSpec
 from harness.records.protocol import DatasetInfo
 
-__all__ = ["Fingerprint", "Modality", "ModelCard", "Suite", "SuiteEntry", "TaskMetadata"]
+__all__ = [
+    "DataFile",
+    "Fingerprint",
+    "Modality",
+    "ModelCard",
+    "Suite",
+    "SuiteEntry",
+    "TaskMetadata",
+]
 
 
 class Modality(StrEnum):
@@ -20,6 +28,38 @@ class Modality(StrEnum):
 
     TEXT = "text"
     IMAGE = "image"
+
+
+class DataFile(Record, frozen=True, kw_only=True):
+    """A published data file that isn't part of this package; `harness.data` finds it."""
+
+    name: str
+    """Name of the data set in the cache, e.g. `MMBench_DEV_EN_V11`."""
+
+    file: str
+    """Name of the file, e.g. `MMBench_DEV_EN_V11.tsv`."""
+
+    urls: tuple[str, ...] = ()
+    """Addresses, tried in order: `https://...` or `hf://datasets/OWNER/NAME/FILE@REVISION`. Empty
+    if users must bring the file."""
+
+    md5: str | None = None
+    """MD5 of the official file: 32 hexadecimal digits."""
+
+    sha256: str | None = None
+    """SHA-256 of the official file: 64 hexadecimal digits."""
+
+    licence: str
+    """SPDX identifier of the data's licence, or `unknown`."""
+
+    split: str
+    """Split that the file holds."""
+
+    size: int | None = None
+    """Bytes of the official file."""
+
+    origin: str
+    """Where users find the file, in words."""
 
 
 class TaskMetadata(Record, frozen=True, kw_only=True):
@@ -54,6 +94,9 @@ class TaskMetadata(Record, frozen=True, kw_only=True):
 
     citation: str
     """Reference to cite, as text or BibTeX."""
+
+    files: tuple[DataFile, ...] = ()
+    """Data files that it reads. They aren't part of the protocol: the data set's hash is."""
 
     @property
     def primary(self) -> MetricSpec:

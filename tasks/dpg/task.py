@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from harness.data.hashing import git_blob_hash
 from harness.records import (
     Capability,
     DatasetInfo,
@@ -31,7 +32,6 @@ from harness.records import (
     Verdict,
 )
 from tasks.asked import AskedTask
-from tasks.data_files import git_blob_hash
 from tasks.drawing import picture_of
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from harness.data.hashing import hash_file
+from harness.data.hub import locate
 from harness.errors import DataError
 from harness.records import DatasetInfo
-from tasks.data_files import hash_file, locate
 from tasks.geneval.prompts import (
     OFFICIAL_COUNT,
     OFFICIAL_SEED,

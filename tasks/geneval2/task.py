@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from harness.data.hashing import hash_file
 from harness.records import (
     Capability,
     DatasetInfo,
@@ -29,7 +30,6 @@ from harness.records import (
     Verdict,
 )
 from tasks.asked import AskedTask
-from tasks.data_files import hash_file
 from tasks.drawing import picture_of
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import DataError
-from tasks.data_files import read_digest
+from harness.data.hashing import hash_file
 
 __all__ = ["WEIGHT_FILES", "find_weights", "weights_sha256"]
 
@@ -41,10 +40,7 @@ def weights_sha256(path: Path) -> str:
     Raises:
         DataError: It can't be read.
     """
-    try:
-        return read_digest(path)
-    except OSError as error:
-        raise DataError(f"weights {path} can't be read: {error.strerror}", "check them") from error
+    return hash_file(path, "weights")
 
 
 def _cached(repository: str) -> Path | None:

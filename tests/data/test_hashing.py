@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from harness.data.hashing import check_hash, git_blob_hash, hash_file
+from harness.data.hub import locate
 from harness.errors import DataError, SpecError
-from tasks.data_files import check_hash, git_blob_hash, hash_file, locate
 
 
 def test_hashes_are_those_of_sha256sum_and_git(tmp_path: Path):
