@@ -277,7 +277,8 @@ def match_ignoring_case_and_punctuation(prediction: str, answer: str) -> bool:
         >>> match_ignoring_case_and_punctuation("Red.", "red")
         True
     """
-    pair = (text.lower().translate(_NO_PUNCTUATION) for text in (prediction, answer))
+    # The original compares arrays of strings, which drop zero characters at the end.
+    pair = (text.lower().translate(_NO_PUNCTUATION).rstrip("\0") for text in (prediction, answer))
     return next(pair) == next(pair)
 
 
