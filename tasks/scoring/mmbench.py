@@ -22,6 +22,7 @@ __all__ = [
     "CircularReport",
     "MCQRow",
     "MCQVerdict",
+    "MatchingVariant",
     "SplitReport",
     "can_infer",
     "can_infer_option",
@@ -30,11 +31,13 @@ __all__ = [
     "circular_report",
     "judge_circular",
     "judge_row",
+    "pair_accuracy",
     "report_accuracy",
     "vanilla_eval",
 ]
 
 MCQVerdict = Literal["ok", "wrong", "unparsed"]
+MatchingVariant = Literal["corrected", "legacy"]
 
 REFUSED = "Z"
 """What stands for a refusal, or for an answer that names none of the options."""
@@ -67,19 +70,26 @@ _QUANTIFIER_WORDS = 3  # in a longer answer, "A" may be an article
 
 
 def can_infer_option(
-    answer: str, choices: Mapping[str, object], *, verbose: bool = False
+    answer: str,
+    choices: Mapping[str, object],
+    *,
+    verbose: bool = False,
+    variant: MatchingVariant = "corrected",
 ) -> str | None:
     """Read an option's letter off an answer.
 
     The letter must stand alone (punctuation aside), be the only option letter in the answer and
     first occur among its last four words; failing that, a letter A to D straight after
-    "answer is" counts. As `can_infer_option` of VLMEvalKit at commit e8e78f0.
+    "answer is" counts. As `can_infer_option` of VLMEvalKit at commit e8e78f0. `legacy` is the rule
+    before VLMEvalKit #1175 and #1552, which the official CHEERS evaluation bundles: the letter may
+    stand anywhere, and "answer is" means nothing.
 
     Args:
         answer: The model's answer.
         choices: Option letter to text.
         verbose: The original behaves differently if its environment variable VERBOSE is set: an
             answer of more than three words that has the word "A" is then not read.
+        variant: Which rule.
 
     Returns:
         The letter, `REFUSED` for a refusal, or None if nothing can be read.
@@ -104,11 +114,11 @@ def can_infer_option(
     if len(named) == 1:
         if verbose and "A" in words and len(words) > _QUANTIFIER_WORDS:
             return None
-        if words.index(named[0]) >= len(words) - _TRAILING_WORDS:
+        if variant == "legacy" or words.index(named[0]) >= len(words) - _TRAILING_WORDS:
             return named[0]
     elif not named and REFUSED in words:
         return REFUSED
-    return _letter_after_answer_is(answer, choices)
+    return None if variant == "legacy" else _letter_after_answer_is(answer, choices)
 
 
 def _letter_after_answer_is(answer: str, choices: Mapping[str, object]) -> str | None:
@@ -119,15 +129,18 @@ def _letter_after_answer_is(answer: str, choices: Mapping[str, object]) -> str |
     return letter if letter in choices else None
 
 
-def can_infer_text(answer: str, choices: Mapping[str, object]) -> str | None:
+def can_infer_text(
+    answer: str, choices: Mapping[str, object], *, variant: MatchingVariant = "corrected"
+) -> str | None:
     """Find the one option whose text is contained in an answer, ignoring case.
 
     An answer more than twice as long as all options together is not read. As `can_infer_text` of
-    VLMEvalKit at commit e8e78f0.
+    VLMEvalKit at commit e8e78f0. `legacy`, before VLMEvalKit #1175, reads an answer of any length.
 
     Args:
         answer: The model's answer.
         choices: Option letter to text.
+        variant: Which rule.
 
     Returns:
         The letter, or None if no option or several are contained.
@@ -143,21 +156,29 @@ def can_infer_text(answer: str, choices: Mapping[str, object]) -> str | None:
     """
     _check_letters(choices)
     lowered = answer.lower()
-    if len(lowered) > 2 * sum(len(str(text)) for text in choices.values()):
+    longest = 2 * sum(len(str(text)) for text in choices.values())
+    if variant == "corrected" and len(lowered) > longest:
         return None
     contained = [letter for letter, text in choices.items() if str(text).lower() in lowered]
     return contained[0] if len(contained) == 1 else None
 
 
-def can_infer(answer: str, choices: Mapping[str, object], *, verbose: bool = False) -> str | None:
+def can_infer(
+    answer: str,
+    choices: Mapping[str, object],
+    *,
+    verbose: bool = False,
+    variant: MatchingVariant = "corrected",
+) -> str | None:
     """Read the chosen option off an answer: by letter, else by text.
 
-    As `can_infer` of VLMEvalKit at commit e8e78f0.
+    As `can_infer` of VLMEvalKit at commit e8e78f0, or before its corrections.
 
     Args:
         answer: The model's answer.
         choices: Option letter to text.
         verbose: See `can_infer_option`.
+        variant: See `can_infer_option` and `can_infer_text`.
 
     Returns:
         The letter, `REFUSED` for a refusal, or None if nothing can be read.
@@ -169,7 +190,8 @@ def can_infer(answer: str, choices: Mapping[str, object], *, verbose: bool = Fal
         >>> can_infer("a dog, I think", {"A": "cat", "B": "dog", "C": "some other animal"})
         'B'
     """
-    return can_infer_option(answer, choices, verbose=verbose) or can_infer_text(answer, choices)
+    letter = can_infer_option(answer, choices, verbose=verbose, variant=variant)
+    return letter or can_infer_text(answer, choices, variant=variant)
 
 
 def _check_letters(choices: Mapping[str, object]) -> None:
@@ -353,6 +375,31 @@ def _columns(rows: Iterable[MCQRow]) -> list[tuple[str, str, str]]:
 def _accuracy(verdicts: Iterable[MCQVerdict]) -> float | None:
     hits = [verdict == "ok" for verdict in verdicts]
     return sum(hits) / len(hits) if hits else None
+
+
+def pair_accuracy(verdicts: Sequence[MCQVerdict]) -> float:
+    """Share of pairs of consecutive questions that are both right: MMVP's score.
+
+    As `report_acc_MMVP` of VLMEvalKit at commit e8e78f0.
+
+    Args:
+        verdicts: A verdict for each question, in the order of the questions' index.
+
+    Returns:
+        A value in [0, 1].
+
+    Raises:
+        ValueError: There is no question, or their number is odd.
+
+    Example:
+        >>> pair_accuracy(["ok", "ok", "ok", "wrong"])
+        0.5
+    """
+    if not verdicts or len(verdicts) % 2:
+        raise ValueError(f"{len(verdicts)} questions can't be paired")
+    pairs = zip(verdicts[::2], verdicts[1::2], strict=True)
+    hits = [first == second == "ok" for first, second in pairs]
+    return sum(hits) / len(hits)
 
 
 class CircularReport(msgspec.Struct, frozen=True, kw_only=True):

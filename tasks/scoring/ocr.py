@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, get_args
 
 import msgspec
 
@@ -12,6 +13,7 @@ from tasks.scoring.edit_distance import edit_distance
 
 __all__ = [
     "OCRBENCH_CATEGORIES",
+    "ANLSVariant",
     "OCRBenchReport",
     "OCRBenchVariant",
     "anls",
@@ -25,7 +27,10 @@ __all__ = [
     "word_error_rate",
 ]
 
-OCRBenchVariant = Literal["vlmevalkit", "lmms_eval"]
+OCRBenchVariant = Literal["vlmevalkit", "lmms_eval", "lmms_eval_legacy"]
+ANLSVariant = Literal["corrected", "legacy"]
+
+_GOLDS = 1 << 14  # accepted answers whose normal forms are kept; a data set repeats them
 
 _RECOGNITION = (
     "Regular Text Recognition",
@@ -90,7 +95,9 @@ def ocrbench_correct(
 
     `vlmevalkit` is `OCRBench_eval` of open-compass/VLMEvalKit at commit e8e78f0, `lmms_eval` is
     `ocrbench_process_results` of EvolvingLMMs-Lab/lmms-eval at commit 75571cf, which also reads
-    full-width ASCII as ASCII (formulas apart).
+    full-width ASCII as ASCII (formulas apart). `lmms_eval_legacy` is lmms-eval before #1278 (April
+    2026) and #1415: it lower-cased the prediction but not the answer of formulas, so that a formula
+    with a capital letter was always wrong, and had no full-width rule.
 
     Args:
         prediction: The model's answer.
@@ -112,19 +119,25 @@ def ocrbench_correct(
     """
     if category not in OCRBENCH_CATEGORIES:
         raise ValueError(f"unknown OCRBench category {category!r}: {OCRBENCH_CATEGORIES}")
-    if variant not in ("vlmevalkit", "lmms_eval"):
-        raise ValueError(f"unknown OCRBench variant {variant!r}: 'vlmevalkit' or 'lmms_eval'")
+    if variant not in get_args(OCRBenchVariant):
+        raise ValueError(f"unknown OCRBench variant {variant!r}: {get_args(OCRBenchVariant)}")
     if isinstance(answers, str):
         raise TypeError("answers is one string; give a list of accepted texts")
-    text = _ocrbench_text(prediction, category, variant)
-    return any(_ocrbench_text(answer, category, variant) in text for answer in answers)
+    formulas = category == _FORMULAS
+    if formulas and variant == "lmms_eval_legacy":
+        prediction = prediction.lower()
+    text = _ocrbench_text(prediction, formulas, variant)
+    return any(_ocrbench_gold(answer, formulas, variant) in text for answer in answers)
 
 
-def _ocrbench_text(text: str, category: str, variant: OCRBenchVariant) -> str:
-    if category == _FORMULAS:
+def _ocrbench_text(text: str, formulas: bool, variant: OCRBenchVariant) -> str:
+    if formulas:
         return text.strip().replace("\n", " ").replace(" ", "")
     folded = text.translate(_HALF_WIDTH) if variant == "lmms_eval" else text
     return folded.lower().strip().replace("\n", " ")
+
+
+_ocrbench_gold = lru_cache(maxsize=_GOLDS)(_ocrbench_text)
 
 
 class OCRBenchReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,22 +298,20 @@ def normalized_edit_distance(first: str, second: str) -> float:
 
 
 def anls_distances(
-    prediction: str,
-    answers: Iterable[str],
-    *,
-    lengths: Literal["raw", "normalized"] = "raw",
+    prediction: str, answers: Iterable[str], *, variant: ANLSVariant = "corrected"
 ) -> list[float]:
     """Normalised edit distance to each answer, case and spacing aside.
 
-    `raw` is `anls_compute` of open-compass/VLMEvalKit at commit e8e78f0: the distance of the
-    normalised texts is divided by the length of the upper-cased texts before normalisation, so
-    that outer spaces make an answer count as closer. `normalized` divides by the length of what is
-    compared (Biten et al., 2019, "Scene Text Visual Question Answering").
+    `corrected` divides the distance by the length of what is compared (Biten et al., 2019, "Scene
+    Text Visual Question Answering"). `legacy` is `anls_compute` of open-compass/VLMEvalKit at
+    commit e8e78f0 and `anls` of EvolvingLMMs-Lab/lmms-eval at commit 75571cf: it divides by the
+    length of the upper-cased texts before outer and repeated spaces are removed, so that spaces
+    make an answer count as closer.
 
     Args:
         prediction: The model's answer.
         answers: Accepted answers.
-        lengths: What the distance is divided by.
+        variant: Which rule.
 
     Returns:
         A distance in [0, 1] for each answer.
@@ -312,9 +323,8 @@ def anls_distances(
     text = _anls_text(prediction)
     distances = []
     for answer in answers:
-        gold = _anls_text(answer)
-        pair = (answer.upper(), prediction.upper()) if lengths == "raw" else (gold, text)
-        longest = max(len(item) for item in pair)
+        gold = _anls_gold(answer)
+        longest = _anls_length(prediction, answer, text, gold, variant)
         distances.append(edit_distance(gold, text) / longest if longest else 0.0)
     return distances
 
@@ -323,25 +333,35 @@ def _anls_text(text: str) -> str:
     return " ".join(text.lower().split())
 
 
+_anls_gold = lru_cache(maxsize=_GOLDS)(_anls_text)
+
+
+def _anls_length(prediction: str, answer: str, text: str, gold: str, variant: ANLSVariant) -> int:
+    if variant == "corrected":
+        return max(len(gold), len(text))
+    # Upper-casing may lengthen a text, but not one of ASCII characters.
+    return max(len(raw) if raw.isascii() else len(raw.upper()) for raw in (answer, prediction))
+
+
 def anls(
     prediction: str,
     answers: Sequence[str],
     *,
     threshold: float = 0.5,
-    lengths: Literal["raw", "normalized"] = "raw",
+    variant: ANLSVariant = "corrected",
 ) -> float:
     """Average normalised Levenshtein similarity of one question.
 
-    One minus the least distance to an answer, and 0 if that is below the threshold. `raw` is
+    One minus the least distance to an answer, and 0 if that is below the threshold. `legacy` is
     `hit_calculate` of open-compass/VLMEvalKit at commit e8e78f0 for DocVQA and InfoVQA, and, on a
     stripped prediction, `anls` of EvolvingLMMs-Lab/lmms-eval at commit 75571cf; see
-    `anls_distances`.
+    `anls_distances`. Distances that can't reach the threshold aren't computed to their end.
 
     Args:
         prediction: The model's answer.
         answers: Accepted answers.
         threshold: Similarities below this are 0.
-        lengths: See `anls_distances`.
+        variant: Which rule.
 
     Returns:
         A score in [0, 1].
@@ -352,9 +372,21 @@ def anls(
     Example:
         >>> anls("helo", ["Hello"]), anls("bye", ["Hello"])
         (0.8, 0.0)
+        >>> anls("stoo    ", ["stop"]), anls("stoo    ", ["stop"], variant="legacy")
+        (0.75, 0.875)
     """
-    distances = anls_distances(prediction, answers, lengths=lengths)
-    if not distances:
+    if not answers:
         raise ValueError("ANLS needs at least one accepted answer")
-    similarity = 1 - min(distances)
+    text = _anls_text(prediction)
+    least = 1.0
+    for answer in answers:
+        gold = _anls_gold(answer)
+        longest = _anls_length(prediction, answer, text, gold, variant)
+        if not longest:
+            return 1.0 if threshold <= 1 else 0.0
+        # Above this many edits, neither the threshold nor the least distance can be reached.
+        useful = int(min(1 - threshold, least) * longest) + 1
+        edits = edit_distance(gold, text, at_most=max(useful, 0))
+        least = min(least, edits / longest)
+    similarity = 1 - least
     return similarity if similarity >= threshold else 0.0

@@ -8,12 +8,14 @@ import statistics
 import string
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 __all__ = [
     "ClosedVerdict",
+    "RelaxedVariant",
     "VQAVariant",
     "extract_closed",
     "judge_closed",
@@ -21,6 +23,7 @@ __all__ = [
     "match_ignoring_case_and_punctuation",
     "parse_answer_cell",
     "process_punctuation",
+    "relaxed_accuracy",
     "relaxed_match",
     "vqa_accuracy",
     "vqa_matches",
@@ -28,7 +31,10 @@ __all__ = [
 ]
 
 VQAVariant = Literal["vlmevalkit", "lmms_eval"]
+RelaxedVariant = Literal["corrected", "legacy"]
 ClosedVerdict = Literal["ok", "wrong", "unparsed"]
+
+_GOLDS = 1 << 14  # accepted answers whose normal forms are kept; a data set repeats them
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _NUMBER_WORDS = "zero one two three four five six seven eight nine ten"
@@ -103,11 +109,14 @@ def process_punctuation(text: str, variant: VQAVariant = "vlmevalkit") -> str:
         >>> process_punctuation("yes, no"), process_punctuation("yes,no"), process_punctuation("a.")
         ('yes no', 'yes no', 'a')
     """
-    number_with_comma = _DIGIT_COMMA.search(text) is not None
+    number_with_comma = "," in text and _DIGIT_COMMA.search(text) is not None
     out = text
     for mark in _PUNCTUATION:
-        beside_space = mark + " " in text or " " + mark in text
-        out = out.replace(mark, "" if beside_space or number_with_comma else " ")
+        if mark in text:
+            beside_space = mark + " " in text or " " + mark in text
+            out = out.replace(mark, "" if beside_space or number_with_comma else " ")
+    if "." not in out:
+        return out
     period = _LONE_PERIOD if variant == "vlmevalkit" else _PERIOD_BEFORE_NO_DIGIT
     return period.sub("", out, count=_MAX_PERIODS)
 
@@ -138,6 +147,11 @@ def vqa_normalize(text: str, variant: VQAVariant = "vlmevalkit") -> str:
     return " ".join(_CONTRACTIONS.get(word, word) for word in numbers if word not in _ARTICLES)
 
 
+@lru_cache(maxsize=_GOLDS)
+def _normal_gold(answer: str, variant: VQAVariant) -> str:
+    return vqa_normalize(answer, variant)
+
+
 def vqa_matches(
     prediction: str, answers: Sequence[str], variant: VQAVariant = "vlmevalkit"
 ) -> list[float]:
@@ -159,8 +173,9 @@ def vqa_matches(
         [0.6666666666666666, 0.6666666666666666, 1.0, 0.6666666666666666]
     """
     wanted = vqa_normalize(prediction, variant)
-    hits = [vqa_normalize(answer, variant) == wanted for answer in answers]
-    return [min(1.0, (sum(hits) - hit) / 3) for hit in hits]
+    hits = [_normal_gold(answer, variant) == wanted for answer in answers]
+    total = sum(hits)
+    return [min(1.0, (total - hit) / 3) for hit in hits]
 
 
 def vqa_accuracy(
@@ -189,6 +204,11 @@ def vqa_accuracy(
     matches = vqa_matches(prediction, answers, variant)
     if not matches:
         raise ValueError("VQA accuracy needs at least one answer")
+    return _mean(tuple(matches), variant)
+
+
+@lru_cache(maxsize=1 << 12)
+def _mean(matches: tuple[float, ...], variant: VQAVariant) -> float:
     # The two originals round their means differently in the last digit.
     return float(np.mean(matches)) if variant == "vlmevalkit" else statistics.mean(matches)
 
@@ -197,21 +217,22 @@ def relaxed_match(
     prediction: str,
     target: str,
     *,
+    variant: RelaxedVariant = "corrected",
     max_relative_change: float = 0.05,
-    relative_to: Literal["target", "prediction"] = "target",
 ) -> bool:
     """ChartQA's relaxed accuracy: numbers within 5% of the target, else equal texts.
 
-    A trailing % divides by 100, a target of 0 is compared as text, and texts compare without case.
-    `target` is `relaxed_correctness` of open-compass/VLMEvalKit at commit e8e78f0 (there on a
-    stripped prediction) and of EvolvingLMMs-Lab/lmms-eval at commit 75571cf (not stripped);
-    `prediction` takes the 5% of the prediction, as VLMEvalKit did before it corrected that.
+    A trailing % divides by 100, a target of 0 is compared as text, and texts compare without case
+    (Masry et al., 2022, "ChartQA"). `corrected` is `relaxed_correctness` of open-compass/VLMEvalKit
+    at commit e8e78f0 (there on a stripped prediction) and of EvolvingLMMs-Lab/lmms-eval at commit
+    75571cf (not stripped). `legacy` takes the 5% of the prediction, as VLMEvalKit did before #1204
+    (September 2025) and as the evaluation that CHEERS bundles does.
 
     Args:
         prediction: The model's answer.
         target: The accepted answer.
+        variant: Which rule.
         max_relative_change: The tolerance.
-        relative_to: What the tolerance is a share of.
 
     Returns:
         Whether it matches.
@@ -219,14 +240,45 @@ def relaxed_match(
     Example:
         >>> relaxed_match("104", "100"), relaxed_match("106", "100"), relaxed_match("Yes", "yes")
         (True, False, True)
+        >>> relaxed_match("105.2", "100"), relaxed_match("105.2", "100", variant="legacy")
+        (False, True)
         >>> relaxed_match("34%", "34")
         False
     """
-    base, other = (target, prediction) if relative_to == "target" else (prediction, target)
-    base_value, other_value = _to_float(base), _to_float(other)
-    if other_value is not None and base_value:
-        return abs(other_value - base_value) / abs(base_value) <= max_relative_change
+    said, gold = _to_float(prediction), _gold_value(target)
+    base, other = (gold, said) if variant == "corrected" else (said, gold)
+    if other is not None and base:
+        return abs(other - base) / abs(base) <= max_relative_change
     return prediction.lower() == target.lower()
+
+
+def relaxed_accuracy(
+    prediction: str, answers: Sequence[str], variant: RelaxedVariant = "corrected"
+) -> float:
+    """Relaxed accuracy of one question: 1 if an accepted answer matches the stripped prediction.
+
+    As `process_line` and `hit_calculate` for ChartQA of open-compass/VLMEvalKit at commit e8e78f0;
+    see `relaxed_match` for the variants.
+
+    Args:
+        prediction: The model's answer.
+        answers: The accepted answers.
+        variant: Which rule.
+
+    Returns:
+        0 or 1.
+
+    Raises:
+        ValueError: There is no answer.
+
+    Example:
+        >>> relaxed_accuracy(" 104 ", ["100"]), relaxed_accuracy("red", ["blue", "Red"])
+        (1.0, 1.0)
+    """
+    if not answers:
+        raise ValueError("relaxed accuracy needs at least one accepted answer")
+    said = prediction.strip()
+    return float(any(relaxed_match(said, answer, variant=variant) for answer in answers))
 
 
 def _to_float(text: str) -> float | None:
@@ -236,6 +288,9 @@ def _to_float(text: str) -> float | None:
     except ValueError:
         return None
     return value / 100.0 if percent else value
+
+
+_gold_value = lru_cache(maxsize=_GOLDS)(_to_float)
 
 
 def match_ignoring_case(prediction: str, answer: str) -> bool:
@@ -277,7 +332,8 @@ def match_ignoring_case_and_punctuation(prediction: str, answer: str) -> bool:
         >>> match_ignoring_case_and_punctuation("Red.", "red")
         True
     """
-    pair = (text.lower().translate(_NO_PUNCTUATION) for text in (prediction, answer))
+    # The original compares arrays of strings, which drop zero characters at the end.
+    pair = (text.lower().translate(_NO_PUNCTUATION).rstrip("\0") for text in (prediction, answer))
     return next(pair) == next(pair)
 
 

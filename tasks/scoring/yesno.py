@@ -94,6 +94,8 @@ class BinaryScores(msgspec.Struct, frozen=True, kw_only=True):
     """Harmonic mean of precision and recall; 0 if both are 0."""
     yes_ratio: float
     """Share of answers that say yes."""
+    true_yes_ratio: float
+    """Share of questions whose right answer is yes; lmms-eval reports it as the yes-ratio."""
     n: int
     """Questions."""
     unparsed: int
@@ -108,7 +110,7 @@ def binary_scores(
     `all` is `POPE_rating` of open-compass/VLMEvalKit at commit e8e78f0 (which reports percent, and
     pools questions once for each of their categories). `parsed` is `pope_aggregate_*` of
     EvolvingLMMs-Lab/lmms-eval at commit 75571cf, which leaves unread answers out of recall; its
-    yes-ratio counts true answers, while this one counts what the model said.
+    yes-ratio is `true_yes_ratio`, while `yes_ratio` counts what the model said.
 
     Args:
         pairs: True and predicted answer of each question; None is unparsed.
@@ -140,6 +142,7 @@ def binary_scores(
         recall=recall,
         f1=_ratio(2 * (precision * recall), precision + recall),
         yes_ratio=sum(said == "yes" for _, said in judged) / len(judged),
+        true_yes_ratio=sum(true == "yes" for true, _ in judged) / len(judged),
         n=len(judged),
         unparsed=sum(said is None for _, said in judged),
     )

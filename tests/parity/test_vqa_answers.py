@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tasks.scoring.vqa import (
     match_ignoring_case,
     match_ignoring_case_and_punctuation,
     parse_answer_cell,
+    relaxed_accuracy,
     relaxed_match,
     vqa_accuracy,
     vqa_matches,
@@ -80,11 +82,15 @@ def _mean(rule: Callable[[str, str], bool]) -> Callable[[str, list[Any]], float]
     return lambda text, answers: float(np.mean([rule(text.strip(), str(a)) for a in answers]))
 
 
+def _relaxed(text: str, answers: list[Any]) -> float:
+    return relaxed_accuracy(text, list(map(str, answers)))
+
+
 SCORERS: dict[str, Callable[[str, list[Any]], float]] = {
     "TextVQA": vqa_accuracy,
-    "ChartQA": _best(relaxed_match),
-    "DocVQA": anls,
-    "InfoVQA": anls,
+    "ChartQA": _relaxed,
+    "DocVQA": partial(anls, variant="legacy"),
+    "InfoVQA": partial(anls, variant="legacy"),
     "OCRVQA": _best(match_ignoring_case),
     "GQA": _mean(match_ignoring_case),
 }

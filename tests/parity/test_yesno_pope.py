@@ -44,3 +44,4 @@ def test_yesno_pope_report_of_lmms_eval(case: dict[str, Any]) -> None:
     scores = binary_scores(pairs, recall_over="parsed")
     for name in ("accuracy", "precision", "recall", "f1"):
         assert getattr(scores, name) == pytest.approx(case["lmms_eval"][name], rel=1e-9), name
+    assert scores.true_yes_ratio == pytest.approx(case["lmms_eval"]["yes_ratio"], rel=1e-9)

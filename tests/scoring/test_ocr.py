@@ -81,7 +81,7 @@ def test_reading_the_gold_text_scores_full(gold: str) -> None:
     assert word_accuracy(gold, gold) == 1
     assert normalized_edit_distance(gold, gold) == 0
     assert anls(gold, [gold]) == 1
-    assert anls(gold, [gold], lengths="normalized") == 1
+    assert anls(gold, [gold]) == 1
 
 
 @given(st.text(max_size=30), st.sampled_from(OCRBENCH_CATEGORIES))
@@ -98,7 +98,7 @@ def test_case_and_spacing_do_not_matter(items: list[str], space: str) -> None:
     read = f"{space}{(space * 2).join(items).swapcase()}{space}"
     assert exact_match(read, [gold])
     assert word_accuracy(read, gold) == 1
-    assert anls(read, [gold], lengths="normalized") == 1
+    assert anls(read, [gold]) == 1
 
 
 def test_case_counts_in_formulas_only() -> None:
@@ -129,16 +129,16 @@ def test_a_word_read_once_is_not_two_words() -> None:
 
 @given(letters, st.lists(letters, min_size=1, max_size=4))
 def test_anls_is_zero_or_at_least_the_threshold(prediction: Any, answers: list[str]) -> None:
-    score = anls(prediction, answers, lengths="normalized")
+    score = anls(prediction, answers)
     assert score == 0 or 0.5 <= score <= 1
-    best = min(anls_distances(prediction, answers, lengths="normalized"))
-    assert anls(prediction, answers, threshold=0, lengths="normalized") == pytest.approx(1 - best)
+    best = min(anls_distances(prediction, answers))
+    assert anls(prediction, answers, threshold=0) == pytest.approx(1 - best)
 
 
-def test_raw_lengths_reward_outer_spaces_and_normalized_ones_do_not() -> None:
-    assert anls("stoo", ["stop"]) == anls("stoo", ["stop"], lengths="normalized") == 0.75
-    assert anls("stoo    ", ["stop"]) == 0.875
-    assert anls("stoo    ", ["stop"], lengths="normalized") == 0.75
+def test_legacy_lengths_reward_outer_spaces_and_corrected_ones_do_not() -> None:
+    assert anls("stoo", ["stop"]) == anls("stoo", ["stop"], variant="legacy") == 0.75
+    assert anls("stoo    ", ["stop"], variant="legacy") == 0.875
+    assert anls("stoo    ", ["stop"]) == 0.75
 
 
 @pytest.mark.parametrize("rate", [character_error_rate, word_error_rate, word_accuracy])

@@ -140,8 +140,8 @@ def test_relaxed_corner_cases(prediction: str, target: Any, right: bool) -> None
 
 def test_five_percent_of_what() -> None:
     assert not relaxed_match("105.2", "100")
-    assert relaxed_match("105.2", "100", relative_to="prediction")
-    assert not relaxed_match("95.1", "100", relative_to="prediction")
+    assert relaxed_match("105.2", "100", variant="legacy")
+    assert not relaxed_match("95.1", "100", variant="legacy")
 
 
 @given(st.text(max_size=20), st.sampled_from(" \t\n"))
