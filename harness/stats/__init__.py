@@ -5,6 +5,7 @@ from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
 from harness.stats.paired import (
     Discordance,
+    cautious_paired_estimate,
     discordance,
     holm,
     mcnemar_exact,
@@ -47,6 +48,7 @@ __all__ = [
     "bootstrap_ratio_difference",
     "bootstrap_sums",
     "bootstrap_weights",
+    "cautious_paired_estimate",
     "clip",
     "cluster_sums",
     "discordance",
