@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from harness.columns import ColumnBuilder, ScoreColumn, by_cluster
+from harness.ratios import RATIOS
 from harness.records import (
     Aggregation,
     MetricSpec,
@@ -28,8 +29,11 @@ from harness.stats import (
     Interval,
     clip,
     estimate_mean,
+    f1_interval,
     quantile,
     quantile_interval,
+    ratio,
+    ratio_interval,
     student_interval,
     wilson_interval,
 )
@@ -100,13 +104,19 @@ def _metric(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
         n=len(known.values),
         clusters=len(np.unique(known.clusters)),
         method=interval.method if interval else "",
-        bound_low=_bound(spec, column, spec.low),
-        bound_high=_bound(spec, column, spec.high),
+        bound_low=_bound(spec, column, best=False),
+        bound_high=_bound(spec, column, best=True),
     )
 
 
-def point_estimate(spec: MetricSpec, column: ScoreColumn) -> float:
-    """The metric's value over known samples; of a metric over clusters, one row per cluster."""
+def point_estimate(spec: MetricSpec, column: ScoreColumn) -> float | None:
+    """The metric's value over known samples; of a metric over clusters, one row per cluster.
+
+    Returns:
+        The value; `None` for a ratio whose denominator is 0.
+    """
+    if spec.aggregation in RATIOS:
+        return ratio(column.parts(spec))
     if spec.aggregation in QUANTILES:
         return quantile(column.values, QUANTILES[spec.aggregation])
     if spec.aggregation is Aggregation.SUM:
@@ -122,6 +132,8 @@ def strata_of(spec: MetricSpec, column: ScoreColumn) -> Ints | None:
 def _interval(spec: MetricSpec, column: ScoreColumn) -> Interval | None:
     if spec.aggregation in QUANTILES:
         return quantile_interval(column.values, column.clusters, QUANTILES[spec.aggregation])
+    if spec.aggregation in RATIOS:
+        return _ratio_interval(spec, column)
     estimate = estimate_mean(column.values, column.clusters, strata_of(spec, column))
     binary = bool(np.isin(column.values, (0.0, 1.0)).all())
     interval = wilson_interval(estimate) if binary else student_interval(estimate)
@@ -131,8 +143,35 @@ def _interval(spec: MetricSpec, column: ScoreColumn) -> Interval | None:
     return clip(interval._replace(low=interval.low * n, high=interval.high * n), spec.low, None)
 
 
-def _bound(spec: MetricSpec, column: ScoreColumn, extreme: float | None) -> float | None:
-    """The metric if every unknown sample had scored `extreme`; `None` if none is unknown."""
-    if extreme is None or not np.isnan(column.values).any():
+def _ratio_interval(spec: MetricSpec, column: ScoreColumn) -> Interval | None:
+    parts = column.parts(spec)
+    if ratio(parts) is None:
         return None
-    return point_estimate(spec, by_cluster(column.filled(extreme), spec.aggregation))
+    find = f1_interval if spec.aggregation is Aggregation.F1 else ratio_interval
+    interval = find(parts, column.clusters)
+    return interval and clip(interval, spec.low, spec.high)
+
+
+def _bound(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> float | None:
+    """The metric if every unknown sample had scored extremely; `None` if none is unknown."""
+    fill = _extreme(spec, column, best=best)
+    if fill is None or not np.isnan(column.values).any():
+        return None
+    return point_estimate(spec, by_cluster(column.filled(*fill), spec.aggregation))
+
+
+def _extreme(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> tuple[float, float] | None:
+    """Score and denominator of the lowest or highest sample that is possible.
+
+    What an unknown sample would weigh in a ratio is known only if all weigh 0 or 1.
+    """
+    rule, extreme = RATIOS.get(spec.aggregation), spec.high if best else spec.low
+    if rule is not None and rule.binary:
+        return rule.best if best else rule.worst
+    if extreme is None:
+        return None
+    if rule is None:
+        return extreme, 1.0
+    known = column.known().over
+    plain = not rule.exponential and known is not None and bool(np.isin(known, (0.0, 1.0)).all())
+    return (extreme, 1.0) if plain else None

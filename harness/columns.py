@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.errors import DataError, SpecError
+from harness.ratios import RATIOS
 from harness.records import Aggregation, MetricSpec, ScoredSample
+from harness.stats import Parts
 from harness.stats.clustered import Floats, Ints
 
 __all__ = ["ColumnBuilder", "ScoreColumn", "by_cluster"]
@@ -21,7 +24,7 @@ class ScoreColumn(NamedTuple):
     """Scores of one metric as arrays; unknown samples are NaN."""
 
     values: Floats
-    """Scores (n,)."""
+    """Scores (n,); numerators where the metric is a ratio."""
 
     clusters: Ints
     """Number of each sample's cluster (n,)."""
@@ -29,29 +32,53 @@ class ScoreColumn(NamedTuple):
     strata: Ints
     """Number of each sample's category (n,)."""
 
+    over: Floats | None = None
+    """Denominators (n,) where the metric is a ratio."""
+
     def known(self) -> ScoreColumn:
         """The samples in the point estimate."""
         return self.pick(~np.isnan(self.values))
 
     def pick(self, mask: np.ndarray) -> ScoreColumn:
         """The samples where `mask` holds."""
-        return ScoreColumn(self.values[mask], self.clusters[mask], self.strata[mask])
+        over = None if self.over is None else self.over[mask]
+        return ScoreColumn(self.values[mask], self.clusters[mask], self.strata[mask], over)
 
-    def filled(self, value: float) -> ScoreColumn:
-        """All samples, the unknown ones scored `value`."""
-        return self._replace(values=np.where(np.isnan(self.values), value, self.values))
+    def filled(self, value: float, over: float = 1.0) -> ScoreColumn:
+        """All samples, the unknown ones scored `value`, with denominator `over` in a ratio."""
+        unknown = np.isnan(self.values)
+        filled = self._replace(values=np.where(unknown, value, self.values))
+        if self.over is None:
+            return filled
+        return filled._replace(over=np.where(unknown, over, self.over))
+
+    def parts(self, spec: MetricSpec) -> Parts:
+        """What each sample adds to a metric that is a ratio."""
+        if self.over is None:
+            raise TypeError(f"metric {spec.name!r} is no ratio")
+        return Parts(self.values, self.over, RATIOS[spec.aggregation].exponential)
 
 
 class ColumnBuilder:
-    """Gathers the column of one metric from a stream of samples, 24 bytes for each.
+    """Gathers the column of one metric from a stream of samples, 24 bytes for each (32 of a ratio).
 
     Args:
         spec: Definition of the metric.
+
+    Raises:
+        SpecError: The metric aggregates two scores and names one.
     """
 
     def __init__(self, spec: MetricSpec) -> None:
         self.spec = spec
+        self._rule = RATIOS.get(spec.aggregation)
+        if self._rule is not None and not spec.over:
+            raise SpecError(
+                f"metric {spec.name!r}: {spec.aggregation.value} aggregates two scores",
+                "name the second one as `over` of its MetricSpec",
+            )
         self._values = array("d")
+        self._over = array("d")
         self._clusters = array("q")
         self._strata = array("q")
 
@@ -60,13 +87,14 @@ class ColumnBuilder:
         spec, outcome = self.spec, row.outcome
         if spec.category is not None and row.sample.category != spec.category:
             return False
-        return spec.score in outcome.scores or not outcome.verdict.is_known
+        has_scores = spec.score in outcome.scores and (not spec.over or spec.over in outcome.scores)
+        return has_scores or not outcome.verdict.is_known
 
     def add(self, row: ScoredSample) -> None:
         """Take a sample, if the metric is about it."""
         if not self.takes(row):
             return
-        self._values.append(row.outcome.scores.get(self.spec.score, math.nan))
+        self._add_scores(row)
         self._clusters.append(_name_hash(row.sample.cluster_id))
         self._strata.append(_name_hash(row.sample.category or ""))
 
@@ -76,7 +104,31 @@ class ColumnBuilder:
             np.array(self._values, dtype=np.float64),
             np.array(self._clusters, dtype=np.int64),
             np.array(self._strata, dtype=np.int64),
+            np.array(self._over, dtype=np.float64) if self._rule else None,
         )
+
+    def _add_scores(self, row: ScoredSample) -> None:
+        scores = row.outcome.scores
+        score = scores.get(self.spec.score, math.nan)
+        if self._rule is None:
+            self._values.append(score)
+            return
+        over = scores.get(self.spec.over, math.nan)
+        if not math.isnan(score + over):
+            self._check(row, score, over)
+        part, whole = self._rule.parts(score, over)
+        # An unknown sample is unknown in both, whatever it may have been given.
+        self._values.append(part if not math.isnan(whole) else math.nan)
+        self._over.append(whole if not math.isnan(part) else math.nan)
+
+    def _check(self, row: ScoredSample, score: float, over: float) -> None:
+        binary = self._rule is not None and self._rule.binary
+        if (binary and not {score, over} <= {0.0, 1.0}) or over < 0:
+            raise DataError(
+                f"sample {row.sample.key}: {self.spec.score} = {score} and {self.spec.over} = "
+                f"{over} don't fit metric {self.spec.name!r} ({self.spec.aggregation.value})",
+                "score both as 0 or 1" if binary else "give a denominator that isn't negative",
+            )
 
 
 def _name_hash(name: str) -> int:

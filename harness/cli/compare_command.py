@@ -29,7 +29,7 @@ __all__ = ["command"]
 def command(
     *, first: Path, second: Path, tasks: tuple[str, ...], format_: Format, output: Path | None
 ) -> None:
-    """Compare run SECOND with run FIRST over the same samples.
+    """Compare run SECOND with run FIRST, or baselines of runs, over the same samples.
 
     Every metric's difference comes with its interval, a test adjusted for the number of tasks, and
     the smallest difference that could have been seen; then the samples that ended differently.

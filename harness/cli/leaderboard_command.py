@@ -30,7 +30,7 @@ __all__ = ["command"]
 def command(
     folders: tuple[Path, ...], format_: Format, output: Path | None, *, all_metrics: bool
 ) -> None:
-    """Compare runs: models by tasks, with intervals, verdict counts and protocols."""
+    """Compare runs or baselines: models by tasks, with intervals, verdict counts and protocols."""
     from harness.files import write_text
     from harness.leaderboard import build_table, render
 

@@ -11,17 +11,15 @@ __all__ = ["results_table"]
 
 
 def results_table(folder: Path) -> str:
-    """Every metric of every task of a run, with intervals, verdict counts and protocol."""
-    from harness.ledger import Ledger, read_manifest
+    """Every metric of a run or baseline, with intervals, verdict counts and protocols."""
+    from harness.sources import open_source
 
-    manifest = read_manifest(folder)
-    with Ledger.open(folder) as ledger:
-        results = ledger.results()
+    with open_source(folder) as source:
+        manifest, results = source.manifest, source.results()
     rows = [["task", "metric", "value", "95% interval", "n", "verdicts", "protocol"]]
     for result in results:
         rows += _rows(result, _specs(manifest, result.task))
-    title = manifest.label or manifest.model.name
-    return f"\n{title}: {manifest.status.value}, {folder}\n\n{columns(rows, cut=False)}"
+    return f"\n{source.label}: {manifest.status.value}, {folder}\n\n{columns(rows, cut=False)}"
 
 
 def _specs(manifest: RunManifest, task: str) -> dict[str, MetricSpec]:

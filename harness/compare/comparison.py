@@ -1,4 +1,4 @@
-"""Comparing two run folders, sample by sample."""
+"""Comparing two runs, or baselines of runs, sample by sample."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.columns import ColumnBuilder
 from harness.compare.measuring import adjusted, measure_difference
 from harness.compare.records import Comparison, Difference, Flip, Side, Skipped
 from harness.errors import LedgerError, UnknownNameError
-from harness.ledger import Ledger, read_manifest
 from harness.names import suggest
 from harness.records import RunManifest, ScoredSample, TaskPlan
+from harness.sources import Source, open_source
 
-__all__ = ["compare_runs"]
+__all__ = ["compare_runs", "paired_samples", "why_not_comparable"]
 
 
 def compare_runs(
@@ -23,36 +23,31 @@ def compare_runs(
     """Compare every task that both runs have under one protocol.
 
     Args:
-        first: Run folder that differences are taken from.
-        second: Run folder that is judged.
+        first: Run folder or baseline that differences are taken from.
+        second: Run folder or baseline that is judged.
         tasks: Only these tasks; empty is all.
 
     Raises:
-        LedgerError: A folder isn't a run, is damaged, or the two hold other samples under one
-            protocol.
+        LedgerError: A path is neither run nor baseline, is damaged, or the two hold other samples
+            under one protocol.
         UnknownNameError: One of `tasks` is in neither run.
     """
-    folders = Path(first), Path(second)
-    manifests = read_manifest(folders[0]), read_manifest(folders[1])
-    names = _names(manifests, tasks)
     differences: list[Difference] = []
     flips: list[Flip] = []
     skipped: list[Skipped] = []
-    with Ledger.open(folders[0]) as one, Ledger.open(folders[1]) as other:
-        for name in names:
-            plans = [_plan(manifest, name) for manifest in manifests]
-            reason = _reason(*plans)
-            if reason:
+    with open_source(first) as one, open_source(second) as other:
+        for name in _names((one.manifest, other.manifest), tasks):
+            plan, rival = one.plan(name), other.plan(name)
+            reason = why_not_comparable(plan, rival)
+            if reason or plan is None:
                 skipped.append(Skipped(task=name, reason=reason))
                 continue
-            assert plans[0] is not None  # noqa: S101 -- `_reason` would have said so
-            found, flipped = _compare_task(plans[0], one, other)
+            found, flipped = _compare_task(plan, one, other)
             differences += found
             flips += flipped
-    sides = [_side(f, m) for f, m in zip(folders, manifests, strict=True)]
     return Comparison(
-        first=sides[0],
-        second=sides[1],
+        first=_side(one),
+        second=_side(other),
         differences=tuple(adjusted(differences)),
         flips=tuple(flips),
         skipped=tuple(skipped),
@@ -60,12 +55,12 @@ def compare_runs(
 
 
 def _compare_task(
-    plan: TaskPlan, first: Ledger, second: Ledger
+    plan: TaskPlan, first: Source, second: Source
 ) -> tuple[list[Difference], list[Flip]]:
     metrics = plan.metadata.metrics
     builders = [(ColumnBuilder(spec), ColumnBuilder(spec)) for spec in metrics]
     flips = []
-    for a, b in _paired(plan.task, first, second):
+    for a, b in paired_samples(plan.task, first, second):
         for one, other in builders:
             if one.takes(a) and other.takes(b):
                 one.add(a)
@@ -86,15 +81,19 @@ def _compare_task(
     return differences, flips
 
 
-def _paired(
-    task: str, first: Ledger, second: Ledger
+def paired_samples(
+    task: str, first: Source, second: Source
 ) -> Iterator[tuple[ScoredSample, ScoredSample]]:
-    """Samples of both runs side by side; equal protocols plan equal samples in equal order."""
+    """Samples of both runs side by side; equal protocols plan equal samples in equal order.
+
+    Raises:
+        LedgerError: The runs hold other samples.
+    """
     for a, b in zip_longest(first.scored(task), second.scored(task)):
         if a is None or b is None or a.sample.key != b.sample.key:
             names = [row.sample.key if row is not None else "nothing" for row in (a, b)]
             raise LedgerError(
-                f"task {task!r}: {first.folder} has sample {names[0]} where {second.folder} has "
+                f"task {task!r}: {first.where} has sample {names[0]} where {second.where} has "
                 f"{names[1]}, though their protocols are equal",
                 "one of the folders was changed by hand, or the task's data aren't pinned by its "
                 "protocol; run it again",
@@ -124,12 +123,8 @@ def _names(manifests: tuple[RunManifest, RunManifest], wanted: tuple[str, ...]) 
     return [name for name in known if not wanted or name in wanted]
 
 
-def _plan(manifest: RunManifest, task: str) -> TaskPlan | None:
-    return next((plan for plan in manifest.tasks if plan.task == task), None)
-
-
-def _reason(first: TaskPlan | None, second: TaskPlan | None) -> str:
-    """Why a task can't be compared; empty if it can."""
+def why_not_comparable(first: TaskPlan | None, second: TaskPlan | None) -> str:
+    """Why a task of two runs can't be compared; empty if it can."""
     from harness.run.folder import differences
 
     if first is None or second is None:
@@ -142,6 +137,5 @@ def _reason(first: TaskPlan | None, second: TaskPlan | None) -> str:
     return ""
 
 
-def _side(folder: Path, manifest: RunManifest) -> Side:
-    label = manifest.label or manifest.model.name
-    return Side(label=label, folder=str(folder), fingerprint=manifest.fingerprint)
+def _side(source: Source) -> Side:
+    return Side(label=source.label, folder=source.where, fingerprint=source.manifest.fingerprint)

@@ -11,18 +11,23 @@ import numpy as np
 from harness.aggregate import QUANTILES, point_estimate, strata_of
 from harness.columns import ScoreColumn, by_cluster
 from harness.compare.records import Change, Difference
+from harness.ratios import RATIOS
 from harness.records import Aggregation, Direction, MetricSpec
 from harness.stats import (
     Interval,
     bootstrap_quantile_difference,
+    bootstrap_ratio_difference,
     discordance,
     holm,
     mcnemar_exact,
     minimum_detectable_difference,
     paired_estimate,
     paired_interval,
+    paired_ratio_estimate,
     sign_flip_test,
+    swap_ratio_test,
 )
+from harness.stats.clustered import Floats
 
 __all__ = ["ALPHA", "adjusted", "measure_difference"]
 
@@ -71,18 +76,50 @@ def measure_difference(
     )
     if not difference.n:
         return difference
-    counts = discordance(pair.first.values, pair.second.values)
-    values = [point_estimate(spec, column) for column in pair]
+    counts = discordance(*(_by_sample(spec, column) for column in pair))
+    one, other = (point_estimate(spec, column) for column in pair)
+    if one is None or other is None:  # a ratio without a denominator in one of the runs
+        return msgspec.structs.replace(difference, first=one, second=other)
     measured = msgspec.structs.replace(
         difference,
-        first=values[0],
-        second=values[1],
-        difference=values[1] - values[0],
+        first=one,
+        second=other,
+        difference=other - one,
         only_first=counts.only_first,
         only_second=counts.only_second,
-        **(_of_quantile(spec, pair) if spec.aggregation in QUANTILES else _of_mean(spec, pair)),
+        **_measure(spec, pair),
     )
     return msgspec.structs.replace(measured, change=_change(measured, measured.p_value))
+
+
+def _measure(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+    if spec.aggregation in QUANTILES:
+        return _of_quantile(spec, pair)
+    return _of_ratio(spec, pair) if spec.aggregation in RATIOS else _of_mean(spec, pair)
+
+
+def _by_sample(spec: MetricSpec, column: ScoreColumn) -> Floats:
+    """What is higher in a sample that did better: its score, its rightness, or its own ratio."""
+    if column.over is None:
+        return column.values
+    if RATIOS[spec.aggregation].binary:  # a true positive adds alike, a true negative nothing
+        return np.asarray(column.values == column.over, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(column.values / column.over, dtype=np.float64)
+
+
+def _of_ratio(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+    clusters = pair.first.clusters
+    if len(np.unique(clusters)) < 2:
+        return {}
+    parts = pair.first.parts(spec), pair.second.parts(spec)
+    estimate = paired_ratio_estimate(*parts, clusters)
+    return {
+        **_ends(bootstrap_ratio_difference(*parts, clusters), 1),
+        "p_value": swap_ratio_test(*parts, clusters),
+        "p_method": "swapped clusters",
+        "detectable": minimum_detectable_difference(estimate.standard_error, estimate.degrees),
+    }
 
 
 def adjusted(differences: list[Difference]) -> list[Difference]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from harness.compare.records import Change, Difference
 from harness.records import MetricSpec
 
-__all__ = ["ReadableDifference", "change_text", "p_text", "readable"]
+__all__ = ["ReadableDifference", "Writer", "change_text", "number_writer", "p_text", "readable"]
 
 
 class ReadableDifference(NamedTuple):
@@ -46,7 +46,7 @@ class ReadableDifference(NamedTuple):
 
 def readable(difference: Difference) -> ReadableDifference:
     """The texts of one row; fractions are in percent, their differences in points."""
-    write = _writer(difference.metric)
+    write = number_writer(difference.metric)
     name = difference.task if difference.primary else f"{difference.task} {difference.metric.name}"
     low, high = difference.low, difference.high
     detectable = difference.detectable
@@ -91,12 +91,20 @@ def _count(difference: Difference) -> str:
     return f"{difference.n}{clustered}{unknown}"
 
 
-class _Writer(NamedTuple):
+class Writer(NamedTuple):
+    """Writes a metric's numbers: fractions in percent with one decimal, others to three digits."""
+
     factor: float
+    """What numbers are multiplied by."""
+
     unit: str
+    """What stands behind them."""
+
     decimals: int | None
+    """Decimals; `None` is three digits."""
 
     def __call__(self, value: float | None, *, sign: bool = False) -> str:
+        """One number, `?` if it isn't known."""
         if value is None:
             return "?"
         scaled = value * self.factor + 0.0  # no minus sign on a zero
@@ -108,7 +116,8 @@ class _Writer(NamedTuple):
         return f"{text} {self.unit}".rstrip()
 
 
-def _writer(metric: MetricSpec) -> _Writer:
+def number_writer(metric: MetricSpec) -> Writer:
+    """How a metric's numbers are written."""
     if (metric.low, metric.high, metric.unit) == (0.0, 1.0, ""):
-        return _Writer(100, "", 1)
-    return _Writer(1, metric.unit, None)
+        return Writer(100, "", 1)
+    return Writer(1, metric.unit, None)

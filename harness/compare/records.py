@@ -32,7 +32,7 @@ class Side(Record, frozen=True, kw_only=True):
     """Its name in tables."""
 
     folder: str
-    """Run folder."""
+    """Run folder or baseline."""
 
     fingerprint: Fingerprint
     """What exactly produced its numbers."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from harness.ledger import Ledger, read_manifest
 from harness.records import (
     Environment,
     Fingerprint,
@@ -22,6 +21,7 @@ from harness.records import (
     TaskResult,
     TaskStatus,
 )
+from harness.sources import open_source
 
 __all__ = ["Cell", "Column", "Row", "Table", "build_table"]
 
@@ -74,7 +74,7 @@ class Row(Record, frozen=True, kw_only=True):
     """Name of the row, unique in the table."""
 
     folder: str
-    """Run folder."""
+    """Run folder or baseline."""
 
     control: bool
     """Whether the model is a control rather than a contender."""
@@ -117,11 +117,11 @@ def build_table(folders: Sequence[str | Path], *, all_metrics: bool = False) -> 
     Runs of one task under different protocols get different columns.
 
     Args:
-        folders: Run folders.
+        folders: Run folders or baselines.
         all_metrics: Whether every metric gets a column, and not only the primary ones.
 
     Raises:
-        LedgerError: A folder isn't a run, or is damaged.
+        LedgerError: A path is neither a run nor a baseline, or is damaged.
     """
     runs = [_read(Path(folder)) for folder in folders]
     columns = _columns(runs, all_metrics=all_metrics)
@@ -131,10 +131,9 @@ def build_table(folders: Sequence[str | Path], *, all_metrics: bool = False) -> 
 
 
 def _read(folder: Path) -> _Run:
-    manifest = read_manifest(folder)
-    with Ledger.open(folder) as ledger:
-        results = {result.task: result for result in ledger.results()}
-    return _Run(folder=str(folder), manifest=manifest, results=results)
+    with open_source(folder) as source:
+        results = {result.task: result for result in source.results()}
+    return _Run(folder=str(folder), manifest=source.manifest, results=results)
 
 
 def _columns(runs: Sequence[_Run], *, all_metrics: bool) -> list[Column]:

@@ -44,6 +44,21 @@ class Aggregation(StrEnum):
     SUM = "sum"
     """Sum over samples, as OCRBench's total."""
 
+    RATIO = "ratio"
+    """Sum of `score` over sum of `over`, as a word error rate: errors over words."""
+
+    EXP_RATIO = "exp_ratio"
+    """e to that ratio, as perplexity: negative log-likelihood over tokens."""
+
+    PRECISION = "precision"
+    """Share of predicted positives that are: `score` says what was predicted, `over` what is."""
+
+    RECALL = "recall"
+    """Share of positives that were predicted; `score` and `over` as for `PRECISION`."""
+
+    F1 = "f1"
+    """Harmonic mean of precision and recall; `score` and `over` as for `PRECISION`."""
+
 
 class MetricSpec(Record, frozen=True, kw_only=True):
     """Definition of one metric of a task."""
@@ -53,6 +68,10 @@ class MetricSpec(Record, frozen=True, kw_only=True):
 
     score: str
     """Key in `Outcome.scores` that it aggregates."""
+
+    over: str = ""
+    """Second key, for aggregations of two scores: the denominator of a ratio; for precision, recall
+    and F1 whether the sample is positive (1 or 0), while `score` is whether it was called so."""
 
     aggregation: Aggregation = Aggregation.MEAN
     """How sample scores become one number."""

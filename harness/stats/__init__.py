@@ -1,10 +1,11 @@
 """Point estimates and 95% intervals, clustered by prompt; paired differences and their power."""
 
-from harness.stats.bootstrap import bootstrap_mean, bootstrap_weights
+from harness.stats.bootstrap import bootstrap_mean, bootstrap_sums, bootstrap_weights, cluster_sums
 from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
 from harness.stats.paired import (
     Discordance,
+    cautious_paired_estimate,
     discordance,
     holm,
     mcnemar_exact,
@@ -18,6 +19,17 @@ from harness.stats.quantiles import (
     quantile,
     quantile_interval,
 )
+from harness.stats.ratios import (
+    Parts,
+    bootstrap_ratio,
+    bootstrap_ratio_difference,
+    f1_interval,
+    paired_ratio_estimate,
+    ratio,
+    ratio_estimate,
+    ratio_interval,
+    swap_ratio_test,
+)
 from harness.stats.sequential import BettingSequence, Look, SequentialGate, Stop
 
 __all__ = [
@@ -27,24 +39,36 @@ __all__ = [
     "Estimate",
     "Interval",
     "Look",
+    "Parts",
     "SequentialGate",
     "Stop",
     "bootstrap_mean",
     "bootstrap_quantile_difference",
+    "bootstrap_ratio",
+    "bootstrap_ratio_difference",
+    "bootstrap_sums",
     "bootstrap_weights",
+    "cautious_paired_estimate",
     "clip",
+    "cluster_sums",
     "discordance",
     "estimate_mean",
+    "f1_interval",
     "holm",
     "mcnemar_exact",
     "minimum_detectable_difference",
     "paired_estimate",
     "paired_interval",
+    "paired_ratio_estimate",
     "power_at",
     "quantile",
     "quantile_interval",
+    "ratio",
+    "ratio_estimate",
+    "ratio_interval",
     "sign_flip_test",
     "student_interval",
     "student_quantile",
+    "swap_ratio_test",
     "wilson_interval",
 ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
-__all__ = ["bootstrap_mean", "bootstrap_weights"]
+__all__ = ["bootstrap_mean", "bootstrap_sums", "bootstrap_weights", "cluster_sums"]
+
+_CELLS = 1 << 22  # draws held at once: 32 MiB
 
 
 def bootstrap_weights(clusters: Ints, resamples: int = 10_000, seed: int = 0) -> Floats:
@@ -35,8 +39,6 @@ def bootstrap_mean(
 ) -> Interval:
     """Percentile interval of the mean, resampling clusters (Davison and Hinkley 1997, 3.8).
 
-    Memory is clusters x resamples, not samples x resamples.
-
     Args:
         values: Scores, shape (n,).
         clusters: Cluster number of each sample, shape (n,).
@@ -49,13 +51,55 @@ def bootstrap_mean(
         >>> bootstrap_mean(np.ones(8), np.arange(8) // 2)
         Interval(low=1.0, high=1.0, method='cluster bootstrap')
     """
-    names, cluster = np.unique(clusters, return_inverse=True)
-    draws = _draws(len(names), resamples, seed)
-    totals = draws @ np.bincount(cluster, weights=values)
-    means = totals / (draws @ np.bincount(cluster).astype(np.float64))
+    columns = np.stack([values, np.ones(len(values))], axis=1)
+    totals, sizes = bootstrap_sums(columns, clusters, resamples=resamples, seed=seed).T
+    means = totals / sizes
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high), "cluster bootstrap")
+
+
+def bootstrap_sums(
+    columns: Floats, clusters: Ints, *, resamples: int = 10_000, seed: int = 0
+) -> Floats:
+    """Sums of several columns over each resample; whatever is a function of sums follows.
+
+    Memory stays bounded, however many clusters there are.
+
+    Args:
+        columns: Shape (n, c).
+        clusters: Cluster number of each sample, shape (n,).
+        resamples: Number of resamples B.
+        seed: Seed of the draws.
+
+    Returns:
+        Sums, shape (B, c).
+
+    Example:
+        >>> import numpy as np
+        >>> bootstrap_sums(np.ones((6, 1)), np.arange(6) // 2, resamples=2)
+        array([[6.],
+               [6.]])
+    """
+    sums = cluster_sums(columns, clusters)
+    parts = [draws @ sums for draws in _chunks(len(sums), resamples, seed)]
+    return np.concatenate(parts)
+
+
+def cluster_sums(columns: Floats, clusters: Ints) -> Floats:
+    """Sums of each column (n, c) over each cluster, shape (G, c)."""
+    names, cluster = np.unique(clusters, return_inverse=True)
+    return np.stack(
+        [np.bincount(cluster, weights=column, minlength=len(names)) for column in columns.T], axis=1
+    )
+
+
+def _chunks(groups: int, resamples: int, seed: int) -> Iterator[Floats]:
+    rng = np.random.default_rng(seed)
+    shares, rows = np.full(groups, 1 / groups), max(1, _CELLS // groups)
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        yield rng.multinomial(groups, shares, size=count).astype(np.float64)
 
 
 def _draws(groups: int, resamples: int, seed: int) -> Floats:

@@ -1,0 +1,49 @@
+"""Whether two runs' timings may be compared: one machine, one software, one job."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from harness.records import RunManifest
+
+__all__ = ["why_not_timed_alike"]
+
+_OWN = "cheers-bench"  # the package under test may differ
+
+
+def why_not_timed_alike(first: RunManifest, second: RunManifest, hours: float) -> str:
+    """Why timings of two runs can't be compared; empty if they can.
+
+    Args:
+        first: Manifest of one run.
+        second: Manifest of the other.
+        hours: Most hours between their starts.
+    """
+    changed = [*_differing(first, second), *_device(first, second)]
+    if changed:
+        return "timed on another machine or software: " + "; ".join(changed)
+    starts = [dt.datetime.fromisoformat(manifest.created) for manifest in (first, second)]
+    apart = abs((starts[1] - starts[0]).total_seconds()) / 3600
+    if apart > hours:
+        return f"timed {apart:.0f} hours apart; the policy allows {hours:g}"
+    return ""
+
+
+def _differing(first: RunManifest, second: RunManifest) -> list[str]:
+    one, other = first.environment, second.environment
+    names = ("python", "platform", "cpu", "threads", "gpu")
+    changed = [
+        f"{name} {getattr(one, name)} and {getattr(other, name)}"
+        for name in names
+        if getattr(one, name) != getattr(other, name)
+    ]
+    for package in sorted({*one.packages, *other.packages} - {_OWN}):
+        versions = [side.packages.get(package) or "none" for side in (one, other)]
+        if versions[0] != versions[1]:
+            changed.append(f"{package} {versions[0]} and {versions[1]}")
+    return changed
+
+
+def _device(first: RunManifest, second: RunManifest) -> list[str]:
+    devices = [manifest.fingerprint.device for manifest in (first, second)]
+    return [] if devices[0] == devices[1] else [f"device {devices[0]} and {devices[1]}"]
