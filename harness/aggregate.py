@@ -8,7 +8,7 @@ clusters leave out every cluster with an unknown sample.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -39,7 +39,14 @@ from harness.stats import (
 )
 from harness.stats.clustered import Ints
 
-__all__ = ["QUANTILES", "aggregate", "compute_metric", "point_estimate", "strata_of"]
+__all__ = [
+    "QUANTILES",
+    "aggregate",
+    "compute_metric",
+    "metrics_by_group",
+    "point_estimate",
+    "strata_of",
+]
 
 QUANTILES = {Aggregation.MEDIAN: 0.5, Aggregation.P90: 0.9, Aggregation.P99: 0.99}
 """Which quantile an aggregation is; those absent aren't quantiles."""
@@ -88,6 +95,27 @@ def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValu
     for row in rows:
         builder.add(row)
     return _metric(spec, builder.column())
+
+
+def metrics_by_group(
+    spec: MetricSpec, rows: Iterable[ScoredSample], group: Callable[[ScoredSample], str]
+) -> dict[str, MetricValue]:
+    """One metric for each group of samples, in one pass.
+
+    Args:
+        spec: Definition of the metric.
+        rows: Samples with outcomes, streamed.
+        group: Name of a sample's group; those of the empty name belong to none.
+
+    Returns:
+        Groups by name, sorted, with their values.
+    """
+    builders: dict[str, ColumnBuilder] = {}
+    for row in rows:
+        name = group(row)
+        if name:
+            builders.setdefault(name, ColumnBuilder(spec)).add(row)
+    return {name: _metric(spec, builders[name].column()) for name in sorted(builders)}
 
 
 def _metric(spec: MetricSpec, column: ScoreColumn) -> MetricValue:

@@ -39,8 +39,9 @@ class Task(abc.ABC):
         options: Task options from the command line or run file; unknown keys are refused.
     """
 
-    metadata: ClassVar[TaskMetadata]
-    """What the task says about itself; available without building it."""
+    metadata: TaskMetadata
+    """What the task says about itself; an attribute of the class, available without building it. An
+    object may have its own, where options change what a model needs."""
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {}
     """Options and their default values; they're all that `options` may hold."""

@@ -1,10 +1,10 @@
-"""Suites: the embedded tasks, and the published benchmarks of image generation."""
+"""Suites: the embedded tasks, and the published benchmarks of both directions."""
 
 from __future__ import annotations
 
 from harness.records import Suite, SuiteEntry
 
-__all__ = ["GENERATION", "SHAPES", "SMOKE"]
+__all__ = ["GENERATION", "SHAPES", "SMOKE", "UNDERSTANDING"]
 
 SMOKE = Suite(
     name="smoke",
@@ -46,5 +46,30 @@ GENERATION = Suite(
         SuiteEntry(task="geneval"),
         SuiteEntry(task="dpg-bench"),
         SuiteEntry(task="geneval2"),
+    ),
+)
+
+UNDERSTANDING = Suite(
+    name="understanding",
+    summary="Published benchmarks of understanding: MMBench, OCR suites and the rest.",
+    entries=tuple(
+        SuiteEntry(task=name)
+        for name in (
+            "mmbench",
+            "mmstar",
+            "seedbench",
+            "ai2d",
+            "scienceqa",
+            "realworldqa",
+            "mmmu",
+            "mathvista",
+            "pope",
+            "mme",
+            "ocrbench",
+            "textvqa",
+            "docvqa",
+            "infovqa",
+            "chartqa",
+        )
     ),
 )

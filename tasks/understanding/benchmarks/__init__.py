@@ -1,0 +1,1 @@
+"""The benchmarks, one small file each; registered as tasks by `pyproject.toml`."""
