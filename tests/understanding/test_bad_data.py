@@ -1,0 +1,127 @@
+"""Broken data: a clear error or verdict with row and remedy, the rest is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import DataError, SpecError
+from harness.registry import tasks
+from tests.understanding.answering import Answering
+from tests.understanding.conftest import RunTask
+from tests.understanding.synthetic import BENCHMARKS, write_rows
+
+Change = Callable[[list[dict[str, Any]]], None]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Callable[[str, Change], Path]:
+    def write(task: str, change: Change) -> Path:
+        rows = list(BENCHMARKS[task](8))
+        change(rows)
+        return write_rows(tmp_path / "broken.tsv", rows)
+
+    return write
+
+
+def test_a_missing_column_stops_the_run_and_names_those_there(run_task: RunTask, broken: Any):
+    def drop(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["anwser"] = row.pop("answer")
+
+    with pytest.raises(DataError, match=r"no column 'answer'.*anwser"):
+        run_task("mmstar", file=broken("mmstar", drop))
+
+
+def test_a_broken_picture_spoils_its_own_sample(run_task: RunTask, broken: Any):
+    ran = run_task("mmstar", file=broken("mmstar", lambda rows: rows[3].update(image="%%%" * 50)))
+    assert ran.verdicts == {"ok": 7, "errored": 1}
+    assert "row 3" in ran.reasons()["3#0"]
+    assert ran.result.metrics[0].bound_low == pytest.approx(7 / 8)
+
+
+def test_an_answer_outside_the_options_is_nobodys_fault(run_task: RunTask, broken: Any):
+    ran = run_task("mmstar", file=broken("mmstar", lambda rows: rows[3].update(answer="E")))
+    assert ran.verdicts == {"ok": 7, "judge_failed": 1}
+    assert "row 3" in ran.reasons()["3#0"]
+    assert "'E' isn't one of its options A, B, C, D" in ran.reasons()["3#0"]
+
+
+def test_an_answer_that_is_neither_yes_nor_no(run_task: RunTask, broken: Any):
+    ran = run_task("mme", file=broken("mme", lambda rows: rows[0].update(answer="maybe")))
+    assert ran.verdicts == {"ok": 55, "judge_failed": 1}
+    total = ran.result.metrics[0]
+    assert (total.value, total.bound_low, total.bound_high) == (2800, 2700, 2800)
+
+
+def test_a_row_without_accepted_answers(run_task: RunTask, broken: Any):
+    ran = run_task("docvqa", file=broken("docvqa", lambda rows: rows[0].update(answer="[]")))
+    assert ran.verdicts == {"ok": 7, "judge_failed": 1}
+
+
+def test_two_rows_with_one_index_stop_the_run(run_task: RunTask, broken: Any):
+    with pytest.raises(DataError, match=r"rows 2 and 5 .* both index '2'"):
+        run_task("mmstar", file=broken("mmstar", lambda rows: rows[5].update(index=2)))
+
+
+def test_rotations_that_lack_are_noted(run_task: RunTask, broken: Any):
+    ran = run_task("mmbench", file=broken("mmbench", lambda rows: rows.pop(9)))
+    assert ran.values["circular"] == 1
+    assert any("1 questions lack rotations" in note and "1" in note for note in ran.result.notes)
+
+
+def test_an_index_that_is_no_number_has_no_rotations(run_task: RunTask, broken: Any):
+    with pytest.raises(DataError, match=r"row 0: index 'q0' is no whole number"):
+        run_task("mmbench", file=broken("mmbench", lambda rows: rows[0].update(index="q0")))
+
+
+def test_a_marker_without_its_picture(run_task: RunTask, broken: Any):
+    def mark(rows: list[dict[str, Any]]) -> None:
+        rows[3]["question"] += " <image 5>"
+
+    ran = run_task("mmmu", file=broken("mmmu", mark))
+    assert ran.verdicts == {"ok": 6, "errored": 1}
+    assert "<image 5>" in ran.reasons()["3#0"]
+
+
+def test_a_huge_answer_is_scored_at_once(run_task: RunTask):
+    ran = run_task("mmbench", Answering(lambda task, sample: "A " * 5_000_000), count=1)
+    assert sum(ran.verdicts.values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("mmstar", {"extraction": "exakt"}, "unknown extraction 'exakt'"),
+        ("mmstar", {"extraction": "judge"}, "needs a judge"),
+        ("mmstar", {"judge": "null"}, "extraction is 'exact'"),
+        ("mmstar", {"extraction": "judge", "judge": "null", "calibration": 2.0}, "a share"),
+        ("mmmu", {"extraction": "loglikelihood"}, "some questions have none"),
+        ("mmmu", {"open_answers": "mmu"}, "unknown open_answers"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(task: str, options: dict[str, Any], message: str):
+    with pytest.raises(SpecError, match=message):
+        tasks().get(task)(options)
+
+
+@pytest.mark.parametrize("option", ["prompt", "dataset"])
+def test_unknown_prompts_and_data_sets_are_refused(option: str, run_task: RunTask):
+    with pytest.raises(SpecError, match=f"unknown {option} 'cheer'"):
+        run_task("mmstar", **{option: "cheer"})
+
+
+def test_a_missing_file_names_the_command_that_brings_it(monkeypatch: Any, tmp_path: Path):
+    monkeypatch.setenv("CHEERS_BENCH_DATA", str(tmp_path))
+    task = tasks().get("mmbench")()
+    with pytest.raises(DataError, match="cheers-bench data pull MMBench_DEV_EN_V11"):
+        task.preflight()
+    assert task.protocol(0).dataset.name == "MMBench_DEV_EN_V11"
+
+
+def test_another_file_than_the_demanded_one_is_refused(run_task: RunTask):
+    with pytest.raises(DataError, match="has sha256"):
+        run_task("mmstar", sha256="0" * 64)
