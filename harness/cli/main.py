@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "harness.cli.list_command",
     "run": "harness.cli.run_command",
     "score": "harness.cli.score_command",
+    "import": "harness.cli.import_command",
     "leaderboard": "harness.cli.leaderboard_command",
     "compare": "harness.cli.compare_command",
     "baseline": "harness.cli.baseline_command",

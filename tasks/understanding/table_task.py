@@ -199,7 +199,11 @@ class TableTask(Task):
     def _common(self, row: Row) -> dict[str, JsonValue]:
         """What every sample says of its row."""
         levels = {level: row[level] for level in self.benchmark.levels if row.get(level)}
-        data: dict[str, JsonValue] = {"row": row.number, "question": row["question"]}
+        data: dict[str, JsonValue] = {
+            "row": row.number,
+            "index": row["index"],
+            "question": row["question"],
+        }
         if row.get("hint"):
             data["hint"] = row["hint"]
         if levels:

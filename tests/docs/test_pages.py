@@ -21,6 +21,7 @@ def _commands(page: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip().startswith("cheers-bench ")]
 
 
+EXAMPLES = ("oddness", "colours")
 COMMANDS = sorted({command for page in PAGES for command in _commands(page)})
 
 
@@ -50,7 +51,7 @@ def _check_names(params: dict[str, object]) -> None:
     if params.get("suite"):
         assert params["suite"] in suites()
     for task in params.get("tasks") or ():
-        assert task in (*tasks().names(), "oddness")
+        assert task in (*tasks().names(), *EXAMPLES)
     name = str(params.get("model") or "null").partition(":")[0]
     assert name in models() or name.endswith(".py")
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,11 +13,18 @@ from harness.records import Direction, Sample
 from harness.registry import suites, tasks
 from harness.task import Probe, Task
 from tasks.shapes.dataset import _SHA256, compute_sha256
+from tests.understanding.synthetic import BENCHMARKS, write_benchmark
 
 NAMES = tasks().names()
 
 EXTERNAL = {"dpg-bench", "geneval-long", "geneval2"}
 """Tasks whose samples are in a file that the user brings; they're tested where they live."""
+
+
+def _made(name: str, folder: Path) -> Task:
+    """A task, with synthetic data where its own isn't part of the package."""
+    options = {"file": str(write_benchmark(name, folder))} if name in BENCHMARKS else {}
+    return tasks().get(name)(options)
 
 
 @pytest.fixture(params=NAMES)
@@ -50,8 +58,8 @@ def test_metadata_is_complete(task: Task):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in EXTERNAL])
-def test_samples_are_json_unique_and_repeatable(name: str):
-    task = tasks().get(name)()
+def test_samples_are_json_unique_and_repeatable(name: str, tmp_path: Path):
+    task = _made(name, tmp_path)
     first = list(islice(task.samples(), 60))
     assert len({sample.key for sample in first}) == len(first)
     assert list(islice(task.samples(), 60)) == first
@@ -62,8 +70,8 @@ def test_samples_are_json_unique_and_repeatable(name: str):
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if n not in EXTERNAL and not issubclass(tasks().get(n), Probe)]
 )
-def test_requests_carry_the_seed_and_need_declared_capabilities(name: str):
-    task = tasks().get(name)()
+def test_requests_carry_the_seed_and_need_declared_capabilities(name: str, tmp_path: Path):
+    task = _made(name, tmp_path)
     for sample in islice(task.samples(), 8):
         request = task.request(sample, 77)
         assert request.seed == 77
@@ -76,7 +84,7 @@ def test_protocol_tells_options_and_limits_apart(task: Task):
     assert len({plain.hash, task.protocol(1).hash, task.protocol(0, 5).hash}) == 3
 
 
-@pytest.mark.parametrize("name", sorted(EXTERNAL))
+@pytest.mark.parametrize("name", sorted(EXTERNAL | set(BENCHMARKS)))
 def test_data_that_are_not_here_are_asked_for(name: str):
     with pytest.raises(DataError) as caught:
         list(tasks().get(name)().samples())

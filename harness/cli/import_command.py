@@ -1,0 +1,57 @@
+"""`cheers-bench import`: score predictions that another toolkit stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+_PLAYER = "predictions"  # the registered model that serves the answers of a file
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--task", required=True, help="Task that the predictions were made for.")
+@click.option("--out", required=True, help="Run folder to write.")
+@click.option("--label", help="Row name in tables.")
+@click.option("--task-option", "task_options", multiple=True, metavar="K=V", help="Task option.")
+@click.option("--limit", type=click.IntRange(min=1), help="Most samples.")
+def command(
+    file: Path,
+    *,
+    task: str,
+    out: str,
+    label: str | None,
+    task_options: Sequence[str],
+    limit: int | None,
+) -> None:
+    """Score FILE, predictions of VLMEvalKit (xlsx, tsv) or lmms-eval (jsonl); no model is needed.
+
+    The same as `run --model predictions:FILE --task TASK`: what comes of it is a run, with
+    verdicts, intervals and comparison.
+    """
+    from harness.cli.flags import read_flags
+    from harness.cli.results import results_table
+    from harness.run import execute, make_progress
+    from harness.runfile import RunFile, make_spec
+
+    flags = read_flags(
+        tasks=[task],
+        model=f"{_PLAYER}:{file}",
+        model_args=(),
+        label=label,
+        task_options=[f"{task}.{pair}" for pair in task_options],
+        out=out,
+        limit=limit,
+    )
+    with make_progress() as progress:
+        execute(
+            make_spec(RunFile(), flags),
+            progress=progress,
+            command=["cheers-bench", *sys.argv[1:]],
+        )
+    click.echo(results_table(Path(out)))

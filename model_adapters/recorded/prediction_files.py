@@ -1,0 +1,214 @@
+"""Files of predictions that other toolkits wrote, and which sample each row is for.
+
+VLMEvalKit writes a table with `index` and `prediction` (and `question`) for each row of its data
+file. lmms-eval writes JSON lines with `doc_id`, `input` (the prompt) and `filtered_resps`, and
+`resps` where filters changed something.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import AdapterError, NoResponseError
+from model_adapters.recorded.answer_request import AnswerReplay
+
+__all__ = ["PredictionFile", "read_predictions"]
+
+_TABLES = (".xlsx", ".tsv", ".csv", ".parquet")
+
+
+class _Prediction(NamedTuple):
+    row: int
+    text: str
+    asked: str
+    """Question or prompt that the file names; empty if it names none."""
+
+
+class PredictionFile:
+    """Predictions by what they're named after.
+
+    Args:
+        kind: `vlmevalkit` or `lmms-eval`.
+        name: Name of the file, for messages.
+        by_name: Predictions by index (VLMEvalKit) or row number (lmms-eval).
+    """
+
+    def __init__(self, kind: str, name: str, by_name: Mapping[str, _Prediction]) -> None:
+        self.kind, self._name, self._by_name = kind, name, by_name
+        prompts = Counter(found.asked for found in by_name.values())
+        self._by_prompt = {
+            found.asked: found for found in by_name.values() if prompts[found.asked] == 1
+        }
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def read(self, request: AnswerReplay) -> str:
+        """The stored answer to a request.
+
+        Raises:
+            NoResponseError: There is none, or it's to another question.
+        """
+        if self.kind == "lmms-eval":
+            return self._by_row(request).text
+        sample = request.sample
+        index = _index(sample.data.get("index", sample.id))
+        found = self._by_name.get(index)
+        if found is None:
+            raise NoResponseError(f"{self._name} has no row with index {index}", missing=True)
+        asked, question = found.asked.strip(), str(sample.data.get("question", "")).strip()
+        if asked and question and asked != question:
+            raise NoResponseError(
+                f"{self._name} row {found.row} (index {index}) answers {asked!r:.120}, not "
+                f"{question!r:.120}: it was made for other data"
+            )
+        return found.text
+
+    def _by_row(self, request: AnswerReplay) -> _Prediction:
+        """By number, if the prompt there holds the question; else by the very prompt."""
+        number, question = str(request.sample.data.get("row")), request.sample.data.get("question")
+        found = self._by_name.get(number)
+        if found is not None and str(question).strip() in found.asked:
+            return found
+        if request.prompt in self._by_prompt:
+            return self._by_prompt[request.prompt]
+        if found is None:
+            raise NoResponseError(f"{self._name} has no doc_id {number}", missing=True)
+        raise NoResponseError(
+            f"{self._name} doc_id {number} was asked {found.asked!r:.120}, which isn't "
+            f"{question!r:.120}: give the data file that lmms-eval read, in its order"
+        )
+
+
+def read_predictions(path: Path) -> PredictionFile:
+    """Read a file of predictions.
+
+    Args:
+        path: `.xlsx`, `.tsv`, `.csv` or `.parquet` of VLMEvalKit, or `.jsonl` of lmms-eval.
+
+    Raises:
+        AdapterError: It isn't there, lacks a column, is damaged, or names a sample twice.
+    """
+    if not path.is_file():
+        raise AdapterError(f"there is no file {path}", "name it as --model predictions:FILE")
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        rows = _lmms_eval(path)
+        return PredictionFile("lmms-eval", path.name, _unique(path, rows, "doc_id"))
+    if suffix in _TABLES:
+        rows = _vlmevalkit(path)
+        return PredictionFile("vlmevalkit", path.name, _unique(path, rows, "index"))
+    raise AdapterError(
+        f"{path} is no file of predictions that is known by its suffix",
+        f"give one of {', '.join(_TABLES)} (VLMEvalKit) or .jsonl (lmms-eval)",
+    )
+
+
+def _unique(
+    path: Path, rows: Iterator[tuple[str, _Prediction]], what: str
+) -> dict[str, _Prediction]:
+    found: dict[str, _Prediction] = {}
+    for name, prediction in rows:
+        if name in found:
+            raise AdapterError(
+                f"{path}: rows {found[name].row} and {prediction.row} both have {what} {name}",
+                "give one prediction for each sample",
+            )
+        found[name] = prediction
+    return found
+
+
+def _vlmevalkit(path: Path) -> Iterator[tuple[str, _Prediction]]:
+    rows = _workbook(path) if path.suffix.lower() == ".xlsx" else _table(path)
+    for number, row in rows:
+        for column in ("index", "prediction"):
+            if column not in row:
+                raise AdapterError(
+                    f"{path} has no column {column!r}; it has {', '.join(map(repr, row))}",
+                    "give the file of predictions, not one of results",
+                )
+        yield (
+            _index(row["index"]),
+            _Prediction(number, row["prediction"], row.get("question", "")),
+        )
+
+
+def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    from harness.data import open_table
+
+    table = open_table(path)
+    for row in table:
+        yield row.number, {name: row[name] for name in table.columns}
+
+
+def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise AdapterError(
+            f"{path} is a workbook, and openpyxl is missing", "pip install 'cheers-bench[xlsx]'"
+        ) from error
+    from zipfile import BadZipFile
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, BadZipFile, KeyError, OSError) as error:
+        raise AdapterError(f"{path} is no workbook: {error}", "give the file unchanged") from error
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        head = [_cell(value) for value in next(rows, ())]
+        for number, values in enumerate(rows):
+            yield number, dict(zip(head, map(_cell, values), strict=False))
+    finally:
+        book.close()
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _index(value: object) -> str:
+    """An index as text; `12.0`, which a spreadsheet makes of it, is 12."""
+    text = str(value).strip()
+    return text.removesuffix(".0") if text.removesuffix(".0").isdecimal() else text
+
+
+def _lmms_eval(path: Path) -> Iterator[tuple[str, _Prediction]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if not line.strip():
+                continue
+            record = _record(path, number, line)
+            text = _first_text(record.get("resps", record.get("filtered_resps")))
+            if "doc_id" not in record or text is None:
+                raise AdapterError(
+                    f"{path} line {number + 1} lacks doc_id, or resps and filtered_resps",
+                    "give the file SAMPLES.jsonl that `lmms-eval --log_samples` writes",
+                )
+            yield str(record["doc_id"]), _Prediction(number, text, str(record.get("input", "")))
+
+
+def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise AdapterError(
+            f"{path} line {number + 1} is no JSON: {error}", "give the file unchanged"
+        ) from error
+    if not isinstance(record, dict):
+        raise AdapterError(f"{path} line {number + 1} holds no object", "give the file unchanged")
+    return record
+
+
+def _first_text(value: object) -> str | None:
+    """The model's text in lists of lists; lmms-eval flattens some and not others."""
+    while isinstance(value, list):
+        if not value:
+            return None
+        value = value[0]
+    return value if isinstance(value, str) else None

@@ -1,0 +1,184 @@
+"""Predictions of other toolkits: scored like our own, each for its sample and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from harness.cli.main import main
+from harness.errors import AdapterError
+from harness.ledger import read_manifest
+from harness.registry import tasks
+from tests.understanding.answering import Answering
+from tests.understanding.conftest import RunTask
+from tests.understanding.synthetic import BENCHMARKS, write_benchmark, write_rows
+
+Rows = list[dict[str, Any]]
+
+
+def predictions(task: str, say: Callable[[dict[str, Any]], str], count: int = 8) -> Rows:
+    """VLMEvalKit's table: the data file's columns without pictures, and `prediction`."""
+    rows = [{k: v for k, v in row.items() if k != "image"} for row in BENCHMARKS[task](count)]
+    return [{**row, "prediction": say(row)} for row in rows]
+
+
+def gold(row: dict[str, Any]) -> str:
+    return str(row["answer"])
+
+
+def to_xlsx(path: Path, rows: Rows) -> Path:
+    book = openpyxl.Workbook()
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    book.active.append(columns)
+    for row in rows:
+        book.active.append([row.get(name) for name in columns])
+    book.save(path)
+    return path
+
+
+def to_lmms_eval(path: Path, task: str, data: Path, say: Callable[[Any], str]) -> Path:
+    """lmms-eval's samples of a task whose data file is ours."""
+    made = tasks().get(task)({"file": str(data), "prompt": "lmms-eval"})
+    lines = []
+    for sample in made.samples():
+        asked = made.request(sample, 0)
+        text = say(sample)
+        lines.append(
+            {
+                "doc_id": sample.data["row"],
+                "target": str(sample.target),
+                "filtered_resps": text,
+                "input": asked.prompt,  # type: ignore[union-attr]
+                "doc_hash": "0",
+            }
+        )
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("task", ["mmbench", "mmstar", "pope", "mme", "scienceqa", "chartqa"])
+@pytest.mark.parametrize("form", ["xlsx", "tsv"])
+def test_vlmevalkits_predictions_score_like_answers(
+    task: str, form: str, run_task: RunTask, tmp_path: Path
+):
+    rows = predictions(task, gold)
+    file = tmp_path / f"model_{task}.{form}"
+    (to_xlsx if form == "xlsx" else write_rows)(file, rows)
+    ran = run_task(task, "predictions", args={"path": str(file)})
+    assert set(ran.verdicts) == {"ok"}, ran.reasons()
+    assert ran.result.metrics == run_task(task).result.metrics
+
+
+def test_lmms_evals_samples_score_like_answers(run_task: RunTask, tmp_path: Path):
+    data = write_benchmark("seedbench", tmp_path)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: str(s.target))
+    ran = run_task("seedbench", "predictions", file=data, args={"path": str(file)})
+    assert ran.verdicts == {"ok": 8}
+
+
+def test_lmms_evals_samples_in_another_order_are_found_by_their_prompts(
+    run_task: RunTask, tmp_path: Path
+):
+    data = write_benchmark("seedbench", tmp_path)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: str(s.target))
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        line["doc_id"] = 7 - line["doc_id"]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ran = run_task(
+        "seedbench", "predictions", file=data, args={"path": str(file)}, prompt="lmms-eval"
+    )
+    wrongly_matched = [r for r in ran.reasons().values() if r and "isn't" not in r]
+    assert not wrongly_matched
+    assert ran.verdicts.get("wrong", 0) == 0
+
+
+def test_raw_responses_win_over_filtered_ones(run_task: RunTask, tmp_path: Path):
+    data = write_benchmark("seedbench", tmp_path, 1)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: "?")
+    line = json.loads(file.read_text())
+    line["resps"] = [["The answer is (A)."]]
+    file.write_text(json.dumps(line) + "\n")
+    ran = run_task("seedbench", "predictions", file=data, args={"path": str(file)})
+    assert list(ran.texts().values()) == ["The answer is (A)."]
+
+
+def test_a_missing_prediction_is_missing_and_bounds_say_so(run_task: RunTask, tmp_path: Path):
+    file = write_rows(tmp_path / "p.tsv", predictions("mmstar", gold)[1:])
+    ran = run_task("mmstar", "predictions", args={"path": str(file)})
+    assert ran.verdicts == {"ok": 7, "missing": 1}
+    assert "no row with index 0" in ran.reasons()["0#0"]
+    metric = ran.result.metrics[0]
+    assert (metric.value, metric.bound_low, metric.bound_high) == (1.0, pytest.approx(7 / 8), 1.0)
+
+
+def test_predictions_for_other_data_are_refused_one_by_one(run_task: RunTask, tmp_path: Path):
+    rows = predictions("mmstar", gold)
+    rows[3]["question"] = "something else?"
+    file = write_rows(tmp_path / "p.tsv", rows)
+    ran = run_task("mmstar", "predictions", args={"path": str(file)})
+    assert ran.verdicts == {"ok": 7, "errored": 1}
+    assert "it was made for other data" in ran.reasons()["3#0"]
+
+
+def test_an_empty_prediction_is_unparsed(run_task: RunTask, tmp_path: Path):
+    file = to_xlsx(tmp_path / "p.xlsx", predictions("mmstar", lambda row: ""))
+    ran = run_task("mmstar", "predictions", args={"path": str(file)})
+    assert ran.verdicts == {"unparsed": 8}
+
+
+def test_the_fingerprint_is_that_of_the_file(run_task: RunTask, tmp_path: Path):
+    hashes = set()
+    for letter in "AB":
+        file = write_rows(tmp_path / f"{letter}.tsv", predictions("mmstar", lambda _, x=letter: x))
+        ran = run_task("mmstar", "predictions", args={"path": str(file)})
+        hashes.add(read_manifest(ran.folder).fingerprint.weights_sha256)
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", "index\tanswer\n1\tA\n", "no column 'prediction'"),
+        ("a.tsv", "index\tprediction\n1\tA\n1.0\tB\n", "rows 0 and 1 both have index 1"),
+        ("a.jsonl", '{"doc_id": 1}\n', "line 1 lacks doc_id, or resps"),
+        ("a.jsonl", "{oops\n", "line 1 is no JSON"),
+        ("a.jsonl", "[1]\n", "line 1 holds no object"),
+        ("a.xlsx", "no zip", "is no workbook"),
+        ("a.pkl", "x", "isn't|is no file of predictions"),
+    ],
+)
+def test_files_that_are_no_predictions(name: str, content: str, message: str, tmp_path: Path):
+    from harness.registry import models
+
+    (tmp_path / name).write_text(content)
+    with pytest.raises(AdapterError, match=message):
+        models().get("predictions")(str(tmp_path / name))
+
+
+def test_imported_and_own_runs_are_compared_sample_by_sample(
+    run_task: RunTask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = write_benchmark("mmstar", tmp_path / "own")
+    own = run_task("mmstar", Answering(), file=data)
+    file = to_xlsx(tmp_path / "theirs.xlsx", predictions("mmstar", lambda row: "A"))
+    with pytest.raises(SystemExit) as caught:
+        main(
+            [
+                *("import", str(file), "--task", "mmstar", "--label", "theirs"),
+                *("--task-option", f"file={data}", "--out", str(tmp_path / "theirs")),
+            ]
+        )
+    assert not caught.value.code
+    assert "mmstar" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", str(own.folder), str(tmp_path / "theirs"), "--format", "json"])
+    assert not caught.value.code
+    (difference, *_) = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["task"] == "mmstar"
+    assert difference["difference"] < 0
