@@ -90,7 +90,7 @@ def _of_zip(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _of_tar(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(archive, "r|*") as opened:
+    with tarfile.open(archive) as opened:
         for member in opened:
             if member.isdir():
                 continue
@@ -98,6 +98,8 @@ def _of_tar(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if file is None:
                 raise _refused(archive, member.name, "is a link or a device")
             yield member.name, file
+        while opened.fileobj is not None and opened.fileobj.read(_CHUNK):
+            pass  # to the end, where a compressed file has its checksum
 
 
 def _write(archive: Path, folder: Path, name: str, file: IO[bytes], left: int) -> int:
