@@ -74,14 +74,15 @@ class TextFile(abc.ABC):
 
     def _read(self, lines: Lines) -> Iterator[tuple[int, Record]]:
         self._skip_header(lines)
+        lines.row = 0
         while True:
             lines.start()
             offset, line = lines.position, lines.next()
             if not line:
                 return
             if line.strip("\r\n"):
-                lines.row += 1
                 yield offset, self._parse(lines, line)
+                lines.row += 1
 
     @abc.abstractmethod
     def _skip_header(self, lines: Lines) -> None:
