@@ -34,6 +34,7 @@ class DelimitedFile(TextFile):
     def __init__(self, path: Path, delimiter: str) -> None:
         super().__init__(path)
         self._delimiter = delimiter
+        self.blank = self.blank.replace(delimiter, "")
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ class DelimitedFile(TextFile):
 
     def _header(self, lines: Lines) -> list[str]:
         for line in lines.rest():
-            if line.strip("\r\n"):
+            if line.strip(self.blank):
                 return self._cells(lines, line)
         raise lines.error("is missing: the file is empty", "fetch the file again")
 

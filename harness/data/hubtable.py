@@ -117,7 +117,8 @@ def _load(address: Address) -> Any:
             f"{address.repo} can't be had from the hub: {error}", "check name, revision and split"
         ) from error
     for name, feature in rows.features.items():
-        rows = rows.cast_column(name, _undecoded(feature, datasets))
+        plain = _undecoded(feature, datasets)
+        rows = rows if plain is feature else rows.cast_column(name, plain)
     return rows
 
 

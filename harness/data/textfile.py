@@ -24,6 +24,8 @@ class TextFile(abc.ABC):
     """
 
     missing: frozenset[str] = MISSING
+    blank: str = " \t\r\n"
+    """A line of these alone is no record."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -80,7 +82,7 @@ class TextFile(abc.ABC):
             offset, line = lines.position, lines.next()
             if not line:
                 return
-            if line.strip("\r\n"):
+            if line.strip(self.blank):
                 yield offset, self._parse(lines, line)
                 lines.row += 1
 
