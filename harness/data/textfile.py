@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.lines import Lines
+from harness.data.lines import BUFFER, Lines
 from harness.data.source import MISSING, Record, Snapshot
 
 __all__ = ["TextFile"]
@@ -45,7 +45,7 @@ class TextFile(abc.ABC):
         """
         self._snapshot.check()
         offsets = array("Q")
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=BUFFER) as file:
             lines = Lines(file, self.name)
             for offset, record in self._read(lines):
                 offsets.append(offset)
@@ -60,7 +60,7 @@ class TextFile(abc.ABC):
         """
         offset = self._index()[number]
         self._snapshot.check()
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=BUFFER) as file:
             file.seek(offset)
             lines = Lines(file, self.name)
             lines.row = number
@@ -82,7 +82,7 @@ class TextFile(abc.ABC):
             offset, line = lines.position, lines.next()
             if not line:
                 return
-            if line.strip(self.blank):
+            if line[0] not in self.blank or line.strip(self.blank):
                 yield offset, self._parse(lines, line)
                 lines.row += 1
 
