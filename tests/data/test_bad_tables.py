@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from harness.data import open_table
@@ -227,3 +230,44 @@ def test_a_picture_that_rows_share_is_decoded_once(tmp_path: Path, monkeypatch: 
     for number in (*range(20), 0):
         table.images(number)
     assert len(decoded) == 1 + 21
+
+
+def data_error(call: Callable[[], object]) -> DataError | None:
+    """The error that a call raises; anything but a DataError fails the test."""
+    try:
+        call()
+    except DataError as error:
+        return error
+    return None
+
+
+def read_twice(path: Path) -> None:
+    """Streamed and by number, rows are the same."""
+    table = open_table(path)
+    rows = [row.value("index") for row in table]
+    assert [table.row(number).value("index") for number in range(len(rows))] == rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=120), header=st.booleans())
+def test_any_bytes_are_rows_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, *, header: bool
+):
+    folder = tmp_path_factory.mktemp("t")
+    for name in ("t.tsv", "t.csv", "t.jsonl"):
+        (folder / name).write_bytes((HEAD if header else b"") + data)
+        error = data_error(lambda path=folder / name: read_twice(path))
+        assert error is None or error.remedy
+
+
+@settings(max_examples=100, deadline=None)
+@given(cell=st.text(max_size=90) | st.text("[]'\",0123456789AQ=/+.png ", max_size=90))
+def test_any_cell_is_a_picture_or_a_data_error(tmp_path_factory: pytest.TempPathFactory, cell: str):
+    if "\0" in cell or any("\ud800" <= character <= "\udfff" for character in cell):
+        return
+    path = tmp_path_factory.mktemp("t") / "t.tsv"
+    table = open_table(write_tsv(path, [question(1, image=cell)], quoting=csv.QUOTE_ALL))
+    error = data_error(lambda: table.images(0))
+    assert error is not None
+    assert error.remedy
+    assert "t.tsv row 0 (index 1): its image" in error.what

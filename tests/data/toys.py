@@ -42,11 +42,14 @@ def question(index: int, **cells: str) -> dict[str, str]:
 
 
 def write_tsv(
-    path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str] = COLUMNS
+    path: Path,
+    rows: Sequence[Mapping[str, str]],
+    columns: Sequence[str] = COLUMNS,
+    quoting: int = csv.QUOTE_MINIMAL,
 ) -> Path:
-    """A TSV file, quoted where needed, as pandas writes it."""
+    """A TSV file as pandas writes it."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)
     return path
