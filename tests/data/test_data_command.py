@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness import doctor
 from harness.data import Cache
-from harness.doctor import State, examine
+from harness.doctor import State
 from harness.records import DataFile
 from tests.data.faulty_server import FaultyServer, refusal, serving
 from tests.data.toys import question, write_tsv
@@ -154,14 +155,14 @@ def test_show_knows_declared_names(cheers: Cheers, file: DataFile):
     assert (code, "no findings" in out) == (0, True)
 
 
-def test_the_doctor_looks_at_the_cache(own_cache: Cache):
-    finding = next(finding for finding in examine() if finding.subject == "data cache")
+def test_the_doctor_looks_at_the_cache(own_cache: Cache, cheers: Cheers, file: DataFile):
+    finding = doctor._data_cache()
     assert finding.state is State.OK
     assert f"0 files, 0.0 GB in {own_cache.root}" in finding.detail
-    own_cache.root.mkdir()
+    cheers("data", "pull", "Toy_DEV")
+    assert doctor._data_cache().detail.startswith("1 files")
     (own_cache.root / "data.lock").write_text("{")
-    finding = next(finding for finding in examine() if finding.subject == "data cache")
-    assert finding.state is State.PROBLEM
+    assert doctor._data_cache().state is State.PROBLEM
 
 
 @pytest.mark.parametrize("arguments", [["data", "--help"], ["data", "pull", "--help"]])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from harness.data import open_table
-from harness.data.hubtable import parse_hub_table
+from harness.data import find_data, open_table
+from harness.data.hubtable import hash_split, parse_hub_table
 from harness.errors import DataError, SpecError
+from harness.records import DataFile
 from tests.data.toys import png
 
 ADDRESS = "hf://datasets/o/n@abc?config=en&split=test"
@@ -55,12 +58,19 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
 
     def load_dataset(*args: Any, **options: Any) -> Rows:
-        calls.append((args, options))
+        image: dict[str, Any] = {"bytes": png("blue"), "path": None}
         if options["split"] == "none":
             raise ValueError("Unknown split")
-        rows = [{"question": "Q?", "image": {"bytes": png("blue"), "path": None}}]
+        if options["split"] == "changed":
+            image = {"bytes": png("lime"), "path": None}
+        if options["split"] == "kept":
+            image = {"bytes": None, "path": str(calls[-1])}
+        else:
+            calls.append((args, options))
+        rows = [{"question": "Q?", "image": image}]
         return Rows(rows, {"question": "text", "image": Image()})
 
+    hash_split.cache_clear()
     module = SimpleNamespace(Image=Image, load_dataset=load_dataset)
     monkeypatch.setitem(sys.modules, "datasets", module)
     return calls
@@ -72,6 +82,34 @@ def test_a_split_is_read_at_its_revision_without_decoding(asked: list[Any]):
     assert (len(table), table.columns) == (1, ("question", "image"))
     assert [(row["question"], row["image"]) for row in table] == [("Q?", "(image)")]
     assert table.images(0)[0].getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_split_is_found_by_the_hash_of_its_rows(asked: list[Any], toy_file: DataFile):
+    found = find_data(toy_file, ADDRESS)
+    assert (found.official, found.name, found.location) == (False, "Toy_DEV-file", ADDRESS)
+    assert find_data(toy_file, ADDRESS) == found
+    assert len(asked) == 1
+    other = find_data(toy_file, ADDRESS.replace("test", "changed"))
+    assert other.sha256 != found.sha256
+
+
+def test_files_that_datasets_keeps_are_read_and_hashed_by_content(
+    asked: list[Any], tmp_path: Path, toy_file: DataFile
+):
+    found = []
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        kept = tmp_path / folder / "1.png"
+        kept.write_bytes(png("red"))
+        asked.append(kept)
+        address = f"hf://datasets/o/n@{folder}?split=kept"
+        assert open_table(address).images(0)[0].getpixel((0, 0)) == (255, 0, 0)
+        found.append(find_data(toy_file, address).sha256)
+    assert found[0] == found[1]
+
+
+def test_a_table_can_be_sent_to_another_process(asked: list[Any]):
+    assert pickle.loads(pickle.dumps(open_table(ADDRESS))).row(0)["question"] == "Q?"
 
 
 def test_a_failure_names_the_data_set(asked: list[Any]):
