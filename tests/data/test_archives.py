@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,59 +13,33 @@ import pytest
 from harness.data import Cache, find_data, open_table
 from harness.data.archives import hash_tree, unpack
 from harness.errors import DataError
-from harness.records import DataFile
-from tests.data.toys import png
-
-FILES = {"metadata.jsonl": b'{"file_name": "p/1.png", "question": "?"}\n', "p/1.png": png("red")}
-
-
-def write_zip(path: Path, files: Mapping[str, bytes] = FILES) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def write_tar(path: Path, files: Mapping[str, bytes] = FILES, *, mode: str = "w:gz") -> Path:
-    with tarfile.open(path, mode) as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return path
-
-
-def data_file(path: Path) -> DataFile:
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return DataFile(
-        name="Toy", file=path.name, sha256=sha256, licence="MIT", split="test", origin="here"
-    )
+from tests.data.toys import archive_file, png, write_tar, write_zip
 
 
 @pytest.mark.parametrize("name", ["t.zip", "t.tar.gz", "T.TGZ"])
 def test_an_archive_is_unpacked_into_the_cache_and_read(tmp_path: Path, name: str):
     path = (write_zip if name.endswith("zip") else write_tar)(tmp_path / name)
     cache = Cache(tmp_path / "cache")
-    found = find_data(data_file(path), str(path), cache)
+    found = find_data(archive_file(path), str(path), cache)
     assert (found.official, found.name) == (True, "Toy")
-    assert found.sha256 == data_file(path).sha256
+    assert found.sha256 == archive_file(path).sha256
     table = open_table(found.path)
     assert table.images(0)[0].getpixel((0, 0)) == (255, 0, 0)
-    assert find_data(data_file(path), str(path), cache) == found
+    assert find_data(archive_file(path), str(path), cache) == found
 
 
 def test_a_changed_folder_is_noticed(tmp_path: Path):
     path, cache = write_zip(tmp_path / "t.zip"), Cache(tmp_path / "cache")
-    folder = find_data(data_file(path), str(path), cache).path
+    folder = find_data(archive_file(path), str(path), cache).path
     (folder / "p" / "1.png").write_bytes(png("blue"))
     with pytest.raises(DataError, match=r"unpacked from t\.zip, has changed") as error:
-        find_data(data_file(path), str(path), cache)
+        find_data(archive_file(path), str(path), cache)
     assert "delete the folder" in error.value.remedy
     (folder / "p" / "1.png").unlink()
     (folder / "p").rmdir()
     (folder / "metadata.jsonl").unlink()
     folder.rmdir()
-    assert (find_data(data_file(path), str(path), cache).path / "p" / "1.png").is_file()
+    assert (find_data(archive_file(path), str(path), cache).path / "p" / "1.png").is_file()
 
 
 EVIL = ["../out", "/abs", "a/../../out", "..", "a\\..\\out", "C:out"]

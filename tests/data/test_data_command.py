@@ -158,9 +158,9 @@ def test_show_knows_declared_names(cheers: Cheers, file: DataFile):
 def test_the_doctor_looks_at_the_cache(own_cache: Cache, cheers: Cheers, file: DataFile):
     finding = doctor._data_cache()
     assert finding.state is State.OK
-    assert f"0 files, 0.0 GB in {own_cache.root}" in finding.detail
+    assert f"files: 0 in {own_cache.root}, 0.0 GB" in finding.detail
     cheers("data", "pull", "Toy_DEV")
-    assert doctor._data_cache().detail.startswith("1 files")
+    assert doctor._data_cache().detail.startswith("files: 1 in")
     (own_cache.root / "data.lock").write_text("{")
     assert doctor._data_cache().state is State.PROBLEM
 

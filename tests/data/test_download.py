@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from harness.data.download import Patience, download
+from harness.data.download import Patience, _Job, download
 from harness.errors import DataError, SpecError
 from tests.data.faulty_server import FaultyServer, Handler, cut, hang, refusal, serving
 
@@ -211,6 +216,83 @@ def test_a_redirect_that_leads_nowhere_ends(server: FaultyServer, part: Path):
     with pytest.raises(DataError, match="can't be fetched"):
         download(server.url, part, patience=QUICK)
     assert len(server.requests) < 30
+
+
+def test_a_file_of_unknown_length_is_read_to_its_end(server: FaultyServer, part: Path):
+    def chunked(handler: Handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for at in range(0, len(CONTENT), 100_000):
+            piece = CONTENT[at : at + 100_000]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    seen: list[int | None] = []
+    server.faults = [chunked]
+    download(server.url, part, progress=lambda _, total: seen.append(total), patience=QUICK)
+    assert part.read_bytes() == CONTENT
+    assert set(seen) == {None}
+
+
+def test_a_file_that_is_sent_compressed_all_the_same_is_unpacked(server: FaultyServer, part: Path):
+    def compressed(handler: Handler):
+        body = gzip.compress(CONTENT)
+        handler._head(200, {"Content-Encoding": "gzip"}, len(body))
+        handler.wfile.write(body)
+
+    server.faults = [compressed]
+    download(server.url, part, size=len(CONTENT), patience=QUICK)
+    assert part.read_bytes() == CONTENT
+    assert server.requests[0]["accept-encoding"] == "identity"
+
+
+def test_an_empty_file_is_a_file(server: FaultyServer, part: Path):
+    server.content = b""
+    download(server.url, part, patience=QUICK)
+    assert part.read_bytes() == b""
+
+
+def test_a_redirect_that_drops_encryption_is_refused(part: Path):
+    """No server here speaks TLS: the check is given what a client would say."""
+    job = _Job("https://example.org/x", part, None, lambda *_: None)
+    response = SimpleNamespace(status_code=200, url=SimpleNamespace(scheme="http"), headers={})
+    with pytest.raises(DataError, match=r"https://example\.org/x leads to") as error:
+        job._check(response)
+    assert "https" in error.value.remedy
+
+
+def test_requests_say_who_asks(server: FaultyServer, part: Path):
+    download(server.url, part, patience=QUICK)
+    assert re.fullmatch(r"cheers-bench/\d.*", server.requests[0]["user-agent"])
+
+
+def test_a_folder_that_cant_be_written_is_named(server: FaultyServer, tmp_path: Path):
+    with pytest.raises(DataError, match=r"can't be written: No such file"):
+        download(server.url, tmp_path / "none" / "x.part", patience=QUICK)
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b'{"url": 3}', b"\xff", b"[]"])
+def test_a_damaged_note_means_starting_anew(server: FaultyServer, part: Path, note: bytes):
+    part.write_bytes(b"x" * 1000)
+    part.with_name(f"{part.name}.json").write_bytes(note)
+    download(server.url, part, patience=QUICK)
+    assert part.read_bytes() == CONTENT
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, 60_000), max_size=5), ranges=st.booleans())
+def test_whatever_is_cut_the_bytes_are_the_servers(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], *, ranges: bool
+):
+    content = CONTENT[:60_000]
+    part = tmp_path_factory.mktemp("d") / "x.part"
+    patience = Patience(**{**_dict(QUICK), "attempts": 7, "pause_s": 0.0})
+    with serving(content) as server:
+        server.ranges = ranges
+        server.faults = [cut(after) for after in cuts]
+        download(server.url, part, patience=patience)
+    assert part.read_bytes() == content
 
 
 def _dict(patience: Patience) -> dict[str, float]:
