@@ -132,8 +132,10 @@ def _data_cache() -> Finding:
     except DataError as error:
         return Finding(State.PROBLEM, "data cache", f"{error.what}: {error.remedy}")
     size = sum(entry.size for entry in entries) / 1e9
-    detail = f"{len(entries)} files, {size:.1f} GB in {cache.root}; `cheers-bench data verify`"
-    return Finding(State.OK, "data cache", f"{detail} compares them with their checksums")
+    detail = (
+        f"{len(entries)} in {cache.root}, {size:.1f} GB; `cheers-bench data verify` checks them"
+    )
+    return Finding(State.OK, "data cache", f"files: {detail}")
 
 
 def _registered(registry: Registry[Any]) -> Iterator[Finding]:

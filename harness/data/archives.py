@@ -11,10 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from harness.data.hashing import hash_file
 from harness.errors import DataError
 
 __all__ = ["MAX_UNPACKED", "hash_tree", "is_archive", "unpack"]
@@ -62,15 +62,31 @@ def unpack(archive: Path, folder: Path, limit: int = MAX_UNPACKED) -> None:
 
 
 def hash_tree(folder: Path) -> str:
-    """SHA-256 over the names and hashes of all files of a folder, in the order of their names.
+    """SHA-256 over the hashes and names of all files of a folder, in the order of their paths.
+
+    A folder that hasn't changed is read once per process.
 
     Raises:
         DataError: A file can't be read.
     """
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    try:
+        states = ((path, path.stat()) for path in files)
+        return _tree(folder, tuple((p, s.st_size, s.st_mtime_ns) for p, s in states))
+    except OSError as error:
+        raise DataError(
+            f"folder {folder} can't be read: {error}", "check its files' permissions"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _tree(folder: Path, states: tuple[tuple[Path, int, int], ...]) -> str:
     total = hashlib.sha256()
-    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in files):
-        total.update(f"{hash_file(path)}  {name}\n".encode("utf-8", "surrogateescape"))
+    for path, _, _ in states:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        name = path.relative_to(folder).as_posix()
+        total.update(f"{found}  {name}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
@@ -90,7 +106,7 @@ def _of_zip(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _of_tar(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(archive, "r|*") as opened:
+    with tarfile.open(archive) as opened:
         for member in opened:
             if member.isdir():
                 continue
@@ -98,6 +114,8 @@ def _of_tar(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if file is None:
                 raise _refused(archive, member.name, "is a link or a device")
             yield member.name, file
+        while opened.fileobj is not None and opened.fileobj.read(_CHUNK):
+            pass  # to the end, where a compressed file has its checksum
 
 
 def _write(archive: Path, folder: Path, name: str, file: IO[bytes], left: int) -> int:

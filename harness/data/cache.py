@@ -121,16 +121,22 @@ class Cache:
         """
         from filelock import FileLock, Timeout
 
+        folder = self.root / name
+        lock = FileLock(folder / ".lock", timeout=_PATIENCE_S)
         try:
-            folder = self.root / name
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock", timeout=_PATIENCE_S):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise DataError(
-                f"another process has been writing {self.root / name} for {_PATIENCE_S:.0f} s",
+                f"another process has been writing {folder} for {_PATIENCE_S:g} s",
                 "wait until it has finished",
             ) from error
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def _lock_file(self) -> Path:
@@ -140,10 +146,14 @@ class Cache:
         try:
             write_bytes(self._lock_file, data, durable=True)
         except OSError as error:
-            raise DataError(
-                f"{self._lock_file} can't be written: {error.strerror}",
-                "set CHEERS_BENCH_DATA to a folder that can be written and has space",
-            ) from error
+            raise _unwritable(self._lock_file, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} can't be written: {error.strerror}",
+        "set CHEERS_BENCH_DATA to a folder that can be written and has space",
+    )
 
 
 def _default_root() -> Path:

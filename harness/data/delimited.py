@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from harness.data.lines import MAX_RECORD, Lines
+from harness.data.lines import BUFFER, MAX_RECORD, Lines
 from harness.data.source import Record
 from harness.data.textfile import TextFile
 
@@ -34,6 +34,7 @@ class DelimitedFile(TextFile):
     def __init__(self, path: Path, delimiter: str) -> None:
         super().__init__(path)
         self._delimiter = delimiter
+        self.blank = self.blank.replace(delimiter, "")
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ class DelimitedFile(TextFile):
         Raises:
             DataError: The file is empty or two columns have one name.
         """
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=BUFFER) as file:
             lines = Lines(file, self.name)
             cells = self._header(lines)
             names = tuple(cell or f"Unnamed: {i}" for i, cell in enumerate(cells))
@@ -53,7 +54,7 @@ class DelimitedFile(TextFile):
 
     def _header(self, lines: Lines) -> list[str]:
         for line in lines.rest():
-            if line.strip("\r\n"):
+            if line.strip(self.blank):
                 return self._cells(lines, line)
         raise lines.error("is missing: the file is empty", "fetch the file again")
 
@@ -77,10 +78,12 @@ class DelimitedFile(TextFile):
     def _cells(self, lines: Lines, line: str) -> list[str]:
         if _QUOTE in line:
             return self._quoted(lines, line)
-        body = line.removesuffix("\n").removesuffix("\r")
-        if "\r" in body:
+        end = line.find("\r")
+        if end >= 0 and line[end:] not in ("\r\n", "\r"):
             raise self._bare_return(lines)
-        return body.split(self._delimiter)
+        cells = line.split(self._delimiter)
+        cells[-1] = cells[-1].rstrip("\r\n")
+        return cells
 
     def _quoted(self, lines: Lines, line: str) -> list[str]:
         """What the `csv` module makes of it; it takes further lines inside quotes only."""

@@ -25,7 +25,6 @@ __all__ = ["Patience", "Progress", "download"]
 Progress = Callable[[int, int | None], None]
 """Called with bytes that are there and bytes there will be, if known."""
 
-_CHUNK = 1 << 18
 _SPARE = 1 << 28
 
 
@@ -208,7 +207,7 @@ class _Job:
         total = _total(response, done)
         self._check_size(total, done)
         with self._part.open("ab" if done else "wb") as file:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():  # as they come: a cut loses none of them
                 file.write(chunk)
                 done += len(chunk)
                 self._progress(done, total)

@@ -10,6 +10,7 @@ from harness.data.archives import hash_tree, is_archive
 from harness.data.cache import Cache, LockEntry
 from harness.data.hashing import Sums, hash_file, sums
 from harness.data.hub import locate
+from harness.data.hubtable import hash_split, is_hub_table
 from harness.data.store import agrees, demanded, fetch_address, unpacked
 from harness.errors import DataError
 from harness.records import DataFile, Record
@@ -21,16 +22,25 @@ class Found(Record, frozen=True, kw_only=True):
     """A data file on disk."""
 
     path: Path
-    """Where it is; for an archive, the folder with what it holds."""
+    """Where it is; for an archive, the folder with what it holds. A split of the hub has none."""
 
     sha256: str
-    """Hash of the file, or over names and contents of a folder that a user gave."""
+    """Hash of the file; of a folder that a user gave, over names and contents; of a split of the
+    hub, over its rows."""
 
     official: bool
     """Whether the checksums that the benchmark publishes agree."""
 
     name: str
     """The data set's name; `NAME-file` for a file that isn't the official one."""
+
+    address: str = ""
+    """Address of a split of the hub; empty for files."""
+
+    @property
+    def location(self) -> str:
+        """What `open_table` takes."""
+        return self.address or str(self.path)
 
 
 def find_data(file: DataFile, given: str = "", cache: Cache | None = None) -> Found:
@@ -41,7 +51,8 @@ def find_data(file: DataFile, given: str = "", cache: Cache | None = None) -> Fo
     Args:
         file: Which file.
         given: What the user wants instead of the official file in the cache: a path, an `hf://` or
-            `https://` address, or the name of a file that was imported with `--accept`.
+            `https://` address of a file, `hf://datasets/OWNER/NAME@REVISION?split=SPLIT`, or the
+            name of a file that was imported with `--accept`.
         cache: The cache; `None` takes the default one.
 
     Raises:
@@ -51,7 +62,7 @@ def find_data(file: DataFile, given: str = "", cache: Cache | None = None) -> Fo
     """
     cache = cache or Cache()
     found = _given(file, given, cache) if given else _cached(file, cache)
-    if is_archive(found.path):
+    if not found.address and is_archive(found.path):
         return msgspec.structs.replace(found, path=unpacked(found.path, cache))
     return found
 
@@ -61,6 +72,9 @@ def _given(file: DataFile, given: str, cache: Cache) -> Found:
     if given == other:
         accepted = msgspec.structs.replace(file, name=other, md5=None, sha256=None)
         return _cached(accepted, cache)
+    if is_hub_table(given):
+        found = hash_split(given)
+        return Found(path=Path(), sha256=found, official=False, name=other, address=given)
     if given.startswith(("https://", "http://")):
         return _found(file, fetch_address(given, cache))
     folder = Path(given).expanduser()

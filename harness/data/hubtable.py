@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.data.imagecells import SHOWN, is_image_column
 from harness.data.source import Record
 from harness.errors import DataError, SpecError
+from harness.records import canonical_json
 
-__all__ = ["HubTable", "is_hub_table", "parse_hub_table"]
+__all__ = ["HubTable", "hash_split", "is_hub_table", "parse_hub_table"]
 
 _ADDRESS = re.compile(
     r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)"
@@ -92,12 +95,47 @@ class HubTable:
         rows = self._rows.remove_columns(list(names)) if names else self._rows
         shown = dict.fromkeys(names, SHOWN)
         for row in rows:
-            yield {**row, **shown}
+            yield {**_whole(row), **shown}
 
     def record(self, number: int) -> Record:
         """One row."""
-        row: Record = self._rows[number]
+        row: Record = _whole(self._rows[number])
         return row
+
+    def __reduce__(self) -> tuple[type[HubTable], tuple[str]]:
+        return HubTable, (self.name,)
+
+
+@lru_cache(maxsize=8)
+def hash_split(address: str) -> str:
+    """SHA-256 over the columns and rows of a split, pictures as their files' bytes.
+
+    It's the same on every machine and however the hub stores the rows; computed once per process.
+
+    Raises:
+        SpecError: The address is malformed.
+        DataError: The rows can't be had.
+    """
+    table = HubTable(address)
+    total = hashlib.sha256(canonical_json(table.columns))
+    for record in table.records():
+        total.update(canonical_json(record))
+    return total.hexdigest()
+
+
+def _whole(cell: Any) -> Any:
+    """A row, or part of one, with pictures as bytes where `datasets` keeps a file of its own."""
+    if isinstance(cell, dict):
+        path = cell.get("path")
+        if cell.keys() == {"bytes", "path"} and isinstance(path, str):
+            data = cell["bytes"] or _file_bytes(Path(path))
+            return {"bytes": data, "path": Path(path).name}
+        return {name: _whole(value) for name, value in cell.items()}
+    return [_whole(part) for part in cell] if isinstance(cell, list) else cell
+
+
+def _file_bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_absolute() and path.is_file() else None
 
 
 def _load(address: Address) -> Any:
@@ -117,7 +155,8 @@ def _load(address: Address) -> Any:
             f"{address.repo} can't be had from the hub: {error}", "check name, revision and split"
         ) from error
     for name, feature in rows.features.items():
-        rows = rows.cast_column(name, _undecoded(feature, datasets))
+        plain = _undecoded(feature, datasets)
+        rows = rows if plain is feature else rows.cast_column(name, plain)
     return rows
 
 

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Reference(str):
     __slots__ = ()
 
 
+@lru_cache(maxsize=1024)
 def is_image_column(name: str) -> bool:
     """Whether a column holds pictures by its name: `image`, `images`, `image_1`, `image2`.
 

@@ -7,7 +7,10 @@ from typing import BinaryIO
 
 from harness.errors import DataError
 
-__all__ = ["MAX_RECORD", "Lines"]
+__all__ = ["BUFFER", "MAX_RECORD", "Lines"]
+
+BUFFER = 1 << 18
+"""Bytes read at once: lines of pictures are long."""
 
 MAX_RECORD = 1 << 28
 """Bytes of the longest record that is read: 256 MiB. More is a stray quote or not a text file."""

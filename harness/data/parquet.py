@@ -42,6 +42,9 @@ class ParquetFile:
         self._snapshot = Snapshot(path)
         self._cursor = _Cursor(self)
 
+    def __reduce__(self) -> tuple[type[ParquetFile], tuple[Path]]:
+        return ParquetFile, (self.path,)
+
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
@@ -111,7 +114,7 @@ class ParquetFile:
         for number in range(chunks.num_columns):
             chunk = chunks.column(number)
             name, _, leaf = chunk.path_in_schema.partition(".")
-            text = "string" in str(schema.field(name).type)  # it may be another row's index
+            text = str(schema.field(name).type).endswith("string")  # may be another row's index
             if is_image_column(name) and leaf in ("", "bytes") and not text:
                 known = chunk.statistics is not None and chunk.statistics.has_null_count
                 found[name] = known and chunk.statistics.null_count == 0
@@ -127,6 +130,7 @@ class _Cursor:
     def __init__(self, file: ParquetFile) -> None:
         self._file = file
         self._ahead: Iterator[Record] = iter(())
+        self._group = -1
         self._next = -1
         self._last: Record = {}
         self._lock = threading.Lock()
@@ -134,16 +138,19 @@ class _Cursor:
     def record(self, number: int) -> Record:
         """The row of that number."""
         with self._lock:
-            if number != self._next - 1:
+            if self._group < 0 or number != self._next - 1:
                 self._seek(number)
             return self._last
 
     def _seek(self, number: int) -> None:
-        starts = self._file.starts
-        group = bisect_right(starts, number) - 1
-        if not starts[group] <= self._next <= number:
+        group = bisect_right(self._file.starts, number) - 1
+        if group != self._group or number < self._next:
             self._ahead = self._file.stream(group, self._file.columns)
-            self._next = starts[group]
-        while self._next <= number:
-            self._last = next(self._ahead)
-            self._next += 1
+            self._group, self._next = group, self._file.starts[group]
+        try:
+            while self._next <= number:
+                self._last = next(self._ahead)
+                self._next += 1
+        except BaseException:
+            self._group = -1  # the stream has ended: start anew next time
+            raise

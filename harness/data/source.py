@@ -23,7 +23,7 @@ MISSING = frozenset(
     )
 )
 """Cells of TSV and CSV files that `pandas.read_csv` takes for missing, besides the empty one
-(pandas 2, `io.parsers.readers`). Published prompts were built without these cells."""
+(`STR_NA_VALUES` of pandas 2 and 3). Published prompts were built without these cells."""
 
 
 class Source(Protocol):

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data.lines import Lines
+from harness.data.lines import BUFFER, Lines
 from harness.data.source import MISSING, Record, Snapshot
 
 __all__ = ["TextFile"]
@@ -24,6 +24,8 @@ class TextFile(abc.ABC):
     """
 
     missing: frozenset[str] = MISSING
+    blank: str = " \t\r\n"
+    """A line of these alone is no record."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +45,7 @@ class TextFile(abc.ABC):
         """
         self._snapshot.check()
         offsets = array("Q")
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=BUFFER) as file:
             lines = Lines(file, self.name)
             for offset, record in self._read(lines):
                 offsets.append(offset)
@@ -58,7 +60,7 @@ class TextFile(abc.ABC):
         """
         offset = self._index()[number]
         self._snapshot.check()
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=BUFFER) as file:
             file.seek(offset)
             lines = Lines(file, self.name)
             lines.row = number
@@ -74,14 +76,15 @@ class TextFile(abc.ABC):
 
     def _read(self, lines: Lines) -> Iterator[tuple[int, Record]]:
         self._skip_header(lines)
+        lines.row = 0
         while True:
             lines.start()
             offset, line = lines.position, lines.next()
             if not line:
                 return
-            if line.strip("\r\n"):
-                lines.row += 1
+            if line[0] not in self.blank or line.strip(self.blank):
                 yield offset, self._parse(lines, line)
+                lines.row += 1
 
     @abc.abstractmethod
     def _skip_header(self, lines: Lines) -> None:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
+import tarfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-__all__ = ["COLUMNS", "png", "png64", "question", "write_tsv"]
+from harness.records import DataFile
+
+__all__ = [
+    "COLUMNS",
+    "archive_file",
+    "png",
+    "png64",
+    "question",
+    "write_tar",
+    "write_tsv",
+    "write_zip",
+]
 
 COLUMNS = ("index", "question", "A", "B", "answer", "category", "image")
 
@@ -42,11 +56,43 @@ def question(index: int, **cells: str) -> dict[str, str]:
 
 
 def write_tsv(
-    path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str] = COLUMNS
+    path: Path,
+    rows: Sequence[Mapping[str, str]],
+    columns: Sequence[str] = COLUMNS,
+    quoting: int = csv.QUOTE_MINIMAL,
 ) -> Path:
-    """A TSV file, quoted where needed, as pandas writes it."""
+    """A TSV file as pandas writes it."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", quoting=quoting)
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+FILES = {"metadata.jsonl": b'{"file_name": "p/1.png", "question": "?"}\n', "p/1.png": png("red")}
+
+
+def write_zip(path: Path, files: Mapping[str, bytes] = FILES) -> Path:
+    """A zip file, by default of a table and its picture."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, files: Mapping[str, bytes] = FILES, *, mode: str = "w:gz") -> Path:
+    """A tar file of the same."""
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def archive_file(path: Path) -> DataFile:
+    """What a task says about an archive."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return DataFile(
+        name="Toy", file=path.name, sha256=sha256, licence="MIT", split="test", origin="here"
+    )

@@ -84,12 +84,23 @@ def test_protocol_tells_options_and_limits_apart(task: Task):
     assert len({plain.hash, task.protocol(1).hash, task.protocol(0, 5).hash}) == 3
 
 
-@pytest.mark.parametrize("name", sorted(EXTERNAL | set(BENCHMARKS)))
+@pytest.mark.parametrize("name", sorted(EXTERNAL))
 def test_data_that_are_not_here_are_asked_for(name: str):
     with pytest.raises(DataError) as caught:
         list(tasks().get(name)().samples())
     assert name in caught.value.what
     assert "--task-option" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+def test_published_files_that_are_not_here_are_asked_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CHEERS_BENCH_DATA", str(tmp_path))
+    with pytest.raises(DataError) as caught:
+        list(tasks().get(name)().samples())
+    assert tasks().get(name).metadata.files[0].name in caught.value.what
+    assert "cheers-bench data pull" in caught.value.remedy
 
 
 @pytest.mark.parametrize("kind", list(_SHA256))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from harness.data.convention import ROTATION, Convention, convention
-from harness.data.describe import digest_of
+from harness.data.describing import digest_of
 from harness.data.imagecells import BadCellError
 from harness.data.pictures import decode, normal_index
 from harness.data.table import Row, Scanned, Table
