@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tasks.scoring.vqa import match_ignoring_case_and_punctuation
+from tasks.scoring.vqa import without_case_and_punctuation
 
 __all__ = [
     "ai2d_filtered",
@@ -145,7 +145,8 @@ def extract_ai2d(prediction: str, choices: Mapping[str, str]) -> str | None:
         ['B', 'B', 'B', None]
     """
     filtered = ai2d_filtered(prediction).strip()
-    return _first(choices, lambda a: match_ignoring_case_and_punctuation(filtered, a))
+    said = without_case_and_punctuation(filtered)
+    return _first(choices, lambda a: said == without_case_and_punctuation(a))
 
 
 def extract_scienceqa(prediction: str, choices: Mapping[str, str]) -> str | None:

@@ -57,9 +57,10 @@ class MathVistaProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 _BOXED = re.compile(r"\\boxed\s?\{([^{}]*)\}")
 _CUE = re.compile(r"\banswer(?:\s++is\b\s*+:?|\s*+[:=])", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 # Not a number: digits of a word (H2O), of a fraction, or behind the comma of another number.
 _NUMBER = re.compile(
-    r"(?<![\w/])(?<!\d,)[-+]?"
+    r"(?=[-+]?\.?\d)(?<![\w/])(?<!\d,)[-+]?"
     r"(?:(?:\d{1,3}(?:,\d{3})++(?![\d,])|\d++)(?:\.\d++)?+|\.\d++)(?:[eE][-+]?\d++)?+(?!/)"
 )
 _LIST = re.compile(r"\[[^\[\]]{0,1000}\]")
@@ -110,27 +111,16 @@ def _after_cue(text: str) -> str:
 
 def _extract_choice(text: str, said: str, options: Mapping[str, str]) -> str | None:
     letter = extract_strict(said, options) or extract_exact(said, options)
-    letter = letter or extract_exact(text, options)
+    if letter is None and said != text:
+        letter = extract_exact(text, options)
     return None if letter in (None, REFUSED) else options[letter]
 
 
 def _number(text: str, *, first: bool) -> str | None:
-    if len(text) <= _LONGEST_NUMBER and _to_number(text) is not None:
-        return text.replace(",", "")
-    found: list[str] = _NUMBER.findall(text)
+    found: list[str] = _NUMBER.findall(text) if _DIGIT.search(text) else []
     if not found:
         return None
     return found[0 if first else -1].replace(",", "")
-
-
-_LONGEST_NUMBER = 400  # characters; the largest float has 309 digits
-
-
-def _to_number(text: str) -> float | None:
-    try:
-        return float(text.replace(",", ""))
-    except ValueError:
-        return None
 
 
 def normalize_answer(

@@ -63,7 +63,7 @@ _REFUSALS = (
     "I'm sorry, but without the image provided",
     "Cannot determine the answer",
 )
-_PUNCTUATION = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
+_PUNCTUATION = ".()[],:;!*#{}"
 _ANSWER_IS = re.compile(r"answer\s+is\s+\**([ABCD])", re.IGNORECASE)
 _TRAILING_WORDS = 4  # a letter counts only as one of the last words
 _QUANTIFIER_WORDS = 3  # in a longer answer, "A" may be an article
@@ -109,7 +109,7 @@ def can_infer_option(
         return None
     if any(refusal in answer for refusal in _REFUSALS):
         return REFUSED
-    words = answer.translate(_PUNCTUATION).split()
+    words = _words(answer)
     named = [letter for letter in choices if letter in words]
     if len(named) == 1:
         if verbose and "A" in words and len(words) > _QUANTIFIER_WORDS:
@@ -119,6 +119,13 @@ def can_infer_option(
     elif not named and REFUSED in words:
         return REFUSED
     return None if variant == "legacy" else _letter_after_answer_is(answer, choices)
+
+
+def _words(answer: str) -> list[str]:
+    for mark in _PUNCTUATION:
+        if mark in answer:
+            answer = answer.replace(mark, " ")
+    return answer.split()
 
 
 def _letter_after_answer_is(answer: str, choices: Mapping[str, object]) -> str | None:

@@ -125,8 +125,9 @@ def _last(named: Sequence[str], places: Sequence[int]) -> str:
 
 # Equal to the original patterns, but linear in the length of the text: a number never begins or
 # ends inside a run of digits, so nothing is gained by trying to.
-_WITH_COMMAS = re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b")
-_SCIENTIFIC = re.compile(r"-?(?<!\d)\d++(?:\.\d++)?+[eE][+-]?\d++")
+_DIGIT = re.compile(r"\d")
+_WITH_COMMAS = re.compile(r"(?=[-\d])-?\b\d{1,3}(?:,\d{3})+\b")
+_SCIENTIFIC = re.compile(r"(?=[-\d])-?(?<!\d)\d++(?:\.\d++)?+[eE][+-]?\d++")
 _SIMPLE = re.compile(r"-?(?:(?<!\d)\d++\.\d++|\.\d++|(?<!\d)\d++\b)(?![eE][+-]?\d)(?![,\d])")
 
 
@@ -145,10 +146,12 @@ def extract_numbers(text: str) -> list[str]:
         >>> extract_numbers("-.5 or 12"), extract_numbers("1,000"), extract_numbers("2.5e3")
         (['-.5', '12'], ['1,000', '000'], ['2.5e3', '2', '3'])
     """
-    found: list[str] = []
-    for pattern in (_WITH_COMMAS, _SCIENTIFIC, _SIMPLE):
-        found += pattern.findall(text)
-    return found
+    if _DIGIT.search(text) is None:
+        return []
+    found: list[str] = _WITH_COMMAS.findall(text) if "," in text else []
+    if "e" in text or "E" in text:
+        found += _SCIENTIFIC.findall(text)
+    return found + _SIMPLE.findall(text)
 
 
 _KEYS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
@@ -209,8 +212,9 @@ def parse_open(answer: str) -> list[str | float]:
         ([3.14], ['the nile, i think'])
     """
     parts = _key_parts(answer)
-    parts += [number for part in parts for number in extract_numbers(part)]
-    return list(dict.fromkeys(form for part in parts for form in _normal_forms(part)))
+    numbers = dict.fromkeys(number for part in parts for number in extract_numbers(part))
+    items = (*parts, *numbers)
+    return list(dict.fromkeys(form for item in items for form in _normal_forms(item)))
 
 
 def matches_open(parsed: Iterable[str | float], answers: str | Sequence[str]) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "vqa_accuracy",
     "vqa_matches",
     "vqa_normalize",
+    "without_case_and_punctuation",
 ]
 
 VQAVariant = Literal["vlmevalkit", "lmms_eval"]
@@ -315,6 +316,25 @@ def match_ignoring_case(prediction: str, answer: str) -> bool:
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
+def without_case_and_punctuation(text: str) -> str:
+    """Lower-case a text and remove ASCII punctuation.
+
+    As `exact_match` (ignore_case, ignore_punctuation) of EvolvingLMMs-Lab/lmms-eval at commit
+    75571cf; it compares arrays of strings, which drop zero characters at the end.
+
+    Args:
+        text: A text.
+
+    Returns:
+        What is compared.
+
+    Example:
+        >>> without_case_and_punctuation("Red.")
+        'red'
+    """
+    return text.lower().translate(_NO_PUNCTUATION).rstrip("\0")
+
+
 def match_ignoring_case_and_punctuation(prediction: str, answer: str) -> bool:
     """Whether two texts are equal but for case and ASCII punctuation; spaces count.
 
@@ -332,9 +352,7 @@ def match_ignoring_case_and_punctuation(prediction: str, answer: str) -> bool:
         >>> match_ignoring_case_and_punctuation("Red.", "red")
         True
     """
-    # The original compares arrays of strings, which drop zero characters at the end.
-    pair = (text.lower().translate(_NO_PUNCTUATION).rstrip("\0") for text in (prediction, answer))
-    return next(pair) == next(pair)
+    return without_case_and_punctuation(prediction) == without_case_and_punctuation(answer)
 
 
 def extract_closed(prediction: str, vocabulary: Sequence[str]) -> str | None:

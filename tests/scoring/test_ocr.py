@@ -1,4 +1,4 @@
-"""Text measures, against rapidfuzz and jiwer, and their laws."""
+"""Text measures, against a table of edits, rapidfuzz and jiwer, and their laws."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jiwer
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from tasks.scoring.edit_distance import edit_distance
 from tasks.scoring.ocr import (
     OCRBENCH_CATEGORIES,
+    ANLSVariant,
     OCRBenchVariant,
     anls,
     anls_distances,
@@ -31,21 +33,42 @@ words = st.lists(st.sampled_from(["stop", "Stop", "go", "42", "é"]), max_size=1
 some_words = words.filter(bool)
 
 
-@given(letters, letters)
-def test_edit_distance_is_rapidfuzz_s(first: Sequence[str], second: Sequence[str]) -> None:
-    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+def table_distance(first: Sequence[str], second: Sequence[str]) -> int:
+    """The distance by the whole table of Wagner and Fischer (1974), in numpy."""
+    table = np.zeros((len(first) + 1, len(second) + 1), int)
+    table[:, 0], table[0, :] = np.arange(len(first) + 1), np.arange(len(second) + 1)
+    for i, a in enumerate(first, 1):
+        for j, b in enumerate(second, 1):
+            replaced = table[i - 1, j - 1] + (a != b)
+            table[i, j] = min(replaced, table[i - 1, j] + 1, table[i, j - 1] + 1)
+    return int(table[-1, -1])
 
 
-@given(st.text(max_size=200), st.text(max_size=200))
-def test_edit_distance_of_any_text_is_rapidfuzz_s(
-    first: Sequence[str], second: Sequence[str]
-) -> None:
-    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+short = st.text(alphabet="abAB é中\n\ud800", max_size=12)
+
+
+@given(short, short)
+def test_edit_distance_is_the_table_s(first: str, second: str) -> None:
+    assert edit_distance(first, second) == table_distance(first, second)
 
 
 @given(words, words)
-def test_edit_distance_of_words_is_rapidfuzz_s(first: Sequence[str], second: Sequence[str]) -> None:
-    assert edit_distance(first, second) == Levenshtein.distance(first, second)
+def test_edit_distance_of_words_is_the_table_s(first: list[str], second: list[str]) -> None:
+    assert edit_distance(first, second) == table_distance(first, second)
+
+
+@given(short, short, st.integers(0, 12))
+def test_counting_may_stop_early(first: str, second: str, at_most: int) -> None:
+    distance = table_distance(first, second)
+    assert edit_distance(first, second, at_most=at_most) == min(distance, at_most + 1)
+
+
+@given(short.filter(bool), short)
+def test_error_rates_are_the_table_s(reference: str, prediction: str) -> None:
+    edits = table_distance(prediction, reference)
+    assert character_error_rate(prediction, reference) == edits / len(reference)
+    longest = max(len(prediction), len(reference))
+    assert normalized_edit_distance(prediction, reference) == edits / longest
 
 
 @given(letters, letters, letters)
@@ -133,6 +156,40 @@ def test_anls_is_zero_or_at_least_the_threshold(prediction: Any, answers: list[s
     assert score == 0 or 0.5 <= score <= 1
     best = min(anls_distances(prediction, answers))
     assert anls(prediction, answers, threshold=0) == pytest.approx(1 - best)
+
+
+@given(
+    st.text(alphabet="ab é\n", max_size=20),
+    st.lists(st.text(alphabet="ab ß\n", max_size=20), min_size=1, max_size=4),
+    st.sampled_from([0, 0.3, 0.5, 0.8, 1, 1.5]),
+    st.sampled_from(["corrected", "legacy"]),
+)
+def test_stopping_early_does_not_change_anls(
+    prediction: str, answers: list[str], threshold: float, variant: ANLSVariant
+) -> None:
+    similarity = 1 - min(anls_distances(prediction, answers, variant=variant))
+    expected = similarity if similarity >= threshold else 0.0
+    assert anls(prediction, answers, threshold=threshold, variant=variant) == expected
+
+
+@given(short, short)
+def test_anls_distances_are_the_table_s(prediction: str, answer: str) -> None:
+    text, gold = (" ".join(item.lower().split()) for item in (prediction, answer))
+    edits = table_distance(text, gold)
+    (corrected,) = anls_distances(prediction, [answer])
+    (legacy,) = anls_distances(prediction, [answer], variant="legacy")
+    assert corrected == (edits / max(len(text), len(gold)) if text or gold else 0)
+    longest = max(len(prediction.upper()), len(answer.upper()))
+    assert legacy == (edits / longest if longest else 0)
+    assert legacy <= corrected or text.upper() != text
+
+
+def test_legacy_formulas_with_a_capital_are_always_wrong() -> None:
+    formulas = "Handwritten Mathematical Expression Recognition"
+    assert ocrbench_correct("X^2", ["X^2"], formulas, "lmms_eval")
+    assert not ocrbench_correct("X^2", ["X^2"], formulas, "lmms_eval_legacy")
+    assert ocrbench_correct("X^2", ["x^2"], formulas, "lmms_eval_legacy")
+    assert not ocrbench_correct("\uff21", ["a"], "Doc-oriented VQA", "lmms_eval_legacy")
 
 
 def test_legacy_lengths_reward_outer_spaces_and_corrected_ones_do_not() -> None:

@@ -18,6 +18,7 @@ from tasks.scoring.vqa import (
     match_ignoring_case_and_punctuation,
     parse_answer_cell,
     process_punctuation,
+    relaxed_accuracy,
     relaxed_match,
     vqa_accuracy,
     vqa_matches,
@@ -142,6 +143,21 @@ def test_five_percent_of_what() -> None:
     assert not relaxed_match("105.2", "100")
     assert relaxed_match("105.2", "100", variant="legacy")
     assert not relaxed_match("95.1", "100", variant="legacy")
+
+
+def test_relaxed_accuracy_takes_the_best_answer_and_strips() -> None:
+    assert relaxed_accuracy(" 104\n", ["7", "100"]) == 1
+    assert relaxed_accuracy("104", ["7"]) == 0
+    assert relaxed_accuracy("105.2", ["100"], "legacy") == 1
+    assert relaxed_accuracy("105.2", ["100"]) == 0
+    with pytest.raises(ValueError, match="at least one accepted answer"):
+        relaxed_accuracy("1", [])
+
+
+@given(st.floats(1, 100), st.floats(1, 100))
+def test_legacy_is_corrected_with_the_sides_exchanged(first: Any, second: Any) -> None:
+    legacy = relaxed_match(repr(first), repr(second), variant="legacy")
+    assert legacy == relaxed_match(repr(second), repr(first))
 
 
 @given(st.text(max_size=20), st.sampled_from(" \t\n"))

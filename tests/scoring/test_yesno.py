@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,25 @@ def test_unparsed_answers_to_a_true_yes() -> None:
     assert binary_scores(answers).recall == 0.5
     assert binary_scores(answers, recall_over="parsed").recall == 1
     assert binary_scores(answers).unparsed == 1
+
+
+def test_the_two_yes_ratios() -> None:
+    scores = binary_scores([("yes", "no"), ("yes", None), ("no", "yes"), ("yes", "no")])
+    assert (scores.yes_ratio, scores.true_yes_ratio) == (0.25, 0.75)
+
+
+@given(pairs)
+def test_figures_are_those_of_counting(answers: Any) -> None:
+    """Against confusion counts taken in numpy."""
+    true = np.array([answer == "yes" for answer, _ in answers])
+    said = np.array([answer == "yes" for _, answer in answers])
+    hits, predicted, positive = (true & said).sum(), said.sum(), true.sum()
+    scores = binary_scores(answers)
+    assert scores.precision == pytest.approx(hits / predicted if predicted else 0)
+    assert scores.recall == pytest.approx(hits / positive if positive else 0)
+    assert scores.f1 == pytest.approx(2 * hits / (predicted + positive) if hits else 0)
+    assert scores.yes_ratio == pytest.approx(said.mean())
+    assert scores.true_yes_ratio == pytest.approx(true.mean())
 
 
 def test_no_answers_are_refused() -> None:
