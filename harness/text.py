@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-__all__ = ["markdown", "one_line"]
+__all__ = ["cut_at_stop", "markdown", "one_line"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -27,3 +28,16 @@ def one_line(text: str) -> str:
         'a b'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first stop string, and whether there was one.
+
+    Example:
+        >>> cut_at_stop("A. B", (".", " "))
+        ('A', True)
+        >>> cut_at_stop("A", ("", "B"))
+        ('A', False)
+    """
+    ends = [place for place in (text.find(s) for s in stop if s) if place >= 0]
+    return (text[: min(ends)], True) if ends else (text, False)

@@ -31,14 +31,16 @@ from harness.records import (
     Usage,
 )
 from harness.seeds import stream_seed
-from model_adapters.cheers.arguments import (
-    Switches,
+from harness.text import cut_at_stop
+from harness.torch_support import (
+    as_stated,
     choose_device,
     choose_dtype,
-    generation_defaults,
+    device_name,
+    guards_memory,
+    weights_sha256,
 )
-from model_adapters.cheers.memory import guards_memory
-from model_adapters.cheers.precision import as_stated
+from model_adapters.cheers.arguments import Switches, generation_defaults
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,7 +121,7 @@ class CheersAdapter(ModelAdapter):
         self._look: Look | None = None
 
     def _locate(self, path: str, revision: str | None) -> Path:
-        from model_adapters.cheers.loading import resolve
+        from harness.checkpoints import resolve
 
         if not path:
             raise CheckpointError(
@@ -151,24 +153,15 @@ class CheersAdapter(ModelAdapter):
             config={**model.config.to_dict(), "switches": self._switches.to_dict()},
             defaults=self._defaults,
             dtype=self.dtype,
-            device=self._device_name(),
+            device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
 
     def _hash(self) -> str:
         """SHA-256 over the loaded tensors, computed once."""
         if self._weights_sha256 is None:
-            from model_adapters.cheers.hashing import weights_sha256
-
             self._weights_sha256 = weights_sha256(self._checkpoint.model)
         return self._weights_sha256
-
-    def _device_name(self) -> str:
-        if not self._device.startswith("cuda"):
-            return self._device
-        import torch
-
-        return f"cuda:{torch.cuda.get_device_name(self._device)}"
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """More answers than images fit into memory."""
@@ -336,7 +329,7 @@ class CheersAdapter(ModelAdapter):
         decoding: TextDecoding,
         timing: Timing,
     ) -> Response:
-        text, stopped = _cut(self._checkpoint.processor.decode(result.ids), decoding.stop)
+        text, stopped = cut_at_stop(self._checkpoint.processor.decode(result.ids), decoding.stop)
         return Response(
             text=text,
             finish_reason=FinishReason.STOP if stopped else _FINISH[result.finish_reason],
@@ -377,9 +370,3 @@ class _Watch:
             total_s=time.perf_counter() - self._start,
             batch_size=self._size,
         )
-
-
-def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop string, and whether there was one."""
-    ends = [place for place in (text.find(s) for s in stop if s) if place >= 0]
-    return (text[: min(ends)], True) if ends else (text, False)

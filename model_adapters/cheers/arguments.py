@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Self
 
 from harness.errors import CheckpointError, SpecError
 from harness.records import JsonValue, Record
+from harness.torch_support import one_of
 
 if TYPE_CHECKING:
     from model_adapters.cheers import Ablations
 
-__all__ = ["Switches", "choose_device", "choose_dtype", "generation_defaults"]
+__all__ = ["Switches", "generation_defaults"]
 
 OFFICIAL = {"steps": 80, "cfg_scale": 9.5, "alpha": 0.5}
 """Decoding of the official README, where a checkpoint brings no defaults of its own."""
 
 _FORMS = ("dummy", "no-dummy", "fixed-dummy")
-_DTYPES = ("float32", "bfloat16", "float16")
 
 
 class Switches(Record, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Switches(Record, frozen=True, kw_only=True):
         for name, value in (("hfi", hfi), ("vae_reconstruction", vae_reconstruction)):
             if not isinstance(value, bool):
                 raise SpecError(f"{name}={value!r} is neither on nor off", f"write {name}=off")
-        _one_of("prompt_form", prompt_form, _FORMS)
+        one_of("prompt_form", prompt_form, _FORMS)
         return cls(hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form)
 
     def to_dict(self) -> dict[str, JsonValue]:
@@ -56,37 +56,6 @@ class Switches(Record, frozen=True, kw_only=True):
         from model_adapters.cheers import Ablations
 
         return Ablations(inject=self.hfi, reconstruct=self.vae_reconstruction)
-
-
-def choose_device(device: str) -> str:
-    """The device; `auto` is the GPU where there is one.
-
-    Raises:
-        SpecError: A GPU is asked for and none is visible, or the name is unknown.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.partition(":")[0] not in ("cpu", "cuda"):
-        raise SpecError(f"device={device!r} is unknown", "write cpu, cuda or cuda:1")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise SpecError(
-            f"device={device!r}, but no GPU is visible",
-            "use device=cpu, or see `cheers-bench doctor`",
-        )
-    return device
-
-
-def choose_dtype(dtype: str, device: str) -> str:
-    """The computation's type; `auto` is bfloat16 on a GPU and float32 on the CPU.
-
-    Raises:
-        SpecError: The name is unknown.
-    """
-    if dtype == "auto":
-        return "bfloat16" if device.startswith("cuda") else "float32"
-    return _one_of("dtype", dtype, _DTYPES)
 
 
 def generation_defaults(folder: Path, given: Mapping[str, float | None]) -> dict[str, int | float]:
@@ -108,9 +77,3 @@ def generation_defaults(folder: Path, given: Mapping[str, float | None]) -> dict
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise SpecError(f"{name}={value!r} isn't a positive number", f"write {name}=20")
     return chosen
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise SpecError(f"{name}={value!r} is unknown", f"it is one of {', '.join(known)}")
-    return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from harness.checkpoints import resolve
 from harness.errors import CheckpointError
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.initialisation import meta_model
@@ -22,7 +22,6 @@ from model_adapters.cheers.tokenizer import CheersTokenizer
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TIED = ("lm_head.weight", "model.language_model.embed_tokens.weight")
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 SHOWN = 5
 """How many names an error lists before it only counts."""
 
@@ -77,34 +76,6 @@ def load_model(
     model.load_state_dict(tensors, assign=True)
     model.tie()
     return model.eval()
-
-
-def resolve(path: str | Path, revision: str | None = None) -> Path:
-    """The local folder of a checkpoint; a hub id is downloaded first.
-
-    Raises:
-        CheckpointError: there is no such folder and no such hub id.
-    """
-    folder = Path(path)
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise CheckpointError(f"{path} is a file", "name the folder that holds config.json")
-    if not HUB_ID.fullmatch(str(path)):
-        raise CheckpointError(
-            f"there is no checkpoint folder {path}",
-            "check the path, or give a hub id such as organisation/name",
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        patterns = ["*.json", "*.safetensors", "merges.txt"]
-        return Path(snapshot_download(str(path), revision=revision, allow_patterns=patterns))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"there is no folder {path}, and the hub does not give {path}: {error}",
-            "check the name and the network, or download it elsewhere and name the folder",
-        ) from error
 
 
 def save_pretrained(

@@ -30,10 +30,10 @@ from harness.records import (
     TextDecoding,
 )
 from harness.run.contract import check_count, check_response
+from harness.torch_support import weights_sha256
 from model_adapters.cheers import COMPONENTS, answering, from_pretrained
 from model_adapters.cheers.accounting import kv_cache_bytes, prefill_flops
 from model_adapters.cheers.adapter import CheersAdapter
-from model_adapters.cheers.hashing import weights_sha256
 from model_adapters.cheers.session import open_session
 from tasks.probes.inputs import Workload, picture
 

@@ -24,8 +24,8 @@ from harness.records import (
 )
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
+from harness.torch_support import without_tf32
 from model_adapters.cheers.embedded import CheersNano
-from model_adapters.cheers.precision import without_tf32
 from tasks.probes.device import peak_memory, waiter
 from tasks.probes.inputs import picture
 

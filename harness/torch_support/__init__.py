@@ -1,0 +1,24 @@
+"""What adapters of models in torch share. torch itself is imported only where it's used."""
+
+from harness.torch_support.device import (
+    choose_device,
+    choose_dtype,
+    device_name,
+    one_of,
+    wait_for,
+)
+from harness.torch_support.hashing import weights_sha256
+from harness.torch_support.memory import guards_memory
+from harness.torch_support.precision import as_stated, without_tf32
+
+__all__ = [
+    "as_stated",
+    "choose_device",
+    "choose_dtype",
+    "device_name",
+    "guards_memory",
+    "one_of",
+    "wait_for",
+    "weights_sha256",
+    "without_tf32",
+]

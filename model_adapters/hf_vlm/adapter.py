@@ -1,0 +1,202 @@
+"""Vision-language models of transformers behind the harness's adapter interface.
+
+Importing this module imports neither torch nor transformers: `cheers-bench list` reads the card.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.adapter import ModelAdapter, VisionTokens
+from harness.checkpoints import resolve
+from harness.errors import AdapterError, CheckpointError
+from harness.records import (
+    AnswerRequest,
+    Capability,
+    Fingerprint,
+    LogLikelihoodRequest,
+    ModelCard,
+    Request,
+    Response,
+    Timing,
+    Usage,
+)
+from harness.seeds import stream_seed
+from harness.torch_support import (
+    as_stated,
+    choose_device,
+    choose_dtype,
+    device_name,
+    guards_memory,
+    one_of,
+    weights_sha256,
+)
+
+if TYPE_CHECKING:
+    from model_adapters.hf_vlm.answering import Answer
+    from model_adapters.hf_vlm.inputs import Inputs
+
+__all__ = ["HFVisionLanguage"]
+
+CODE_VERSION = "1"
+"""Raised when the same weights and requests would give other responses."""
+
+
+class HFVisionLanguage(ModelAdapter):
+    """A decoder-only vision-language model that transformers knows.
+
+    Args:
+        path: Folder with config.json, safetensors, tokenizer and processor files, or a hub id.
+        revision: Branch, tag or commit of a hub id.
+        dtype: `auto` (bfloat16 on a GPU, float32 on the CPU), `float32`, `bfloat16`, `float16`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        attn_implementation: `auto`, or what transformers takes: `eager`, `sdpa`,
+            `flash_attention_2`.
+        extra_tensors: `refuse` or `ignore` tensors that the model has no place for.
+
+    Raises:
+        CheckpointError: The checkpoint is missing or doesn't fit.
+        SpecError: An argument has a value that it can't have.
+    """
+
+    card = ModelCard(
+        name="hf-vlm",
+        summary="Any AutoModelForImageTextToText of transformers, by folder or hub id.",
+        capabilities=frozenset(
+            {Capability.ANSWER, Capability.LOGLIKELIHOOD, Capability.VISION_TOKENS}
+        ),
+        licence="see the checkpoint",
+        source="a folder, or https://huggingface.co",
+    )
+
+    def __init__(
+        self,
+        path: str = "",
+        *,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        attn_implementation: str = "auto",
+        extra_tensors: str = "refuse",
+    ) -> None:
+        extra = one_of("extra_tensors", extra_tensors, ("refuse", "ignore")) == "ignore"
+        self._device = choose_device(device)
+        self.dtype = choose_dtype(dtype, self._device)
+        if not path:
+            raise CheckpointError(
+                "model 'hf-vlm' has no checkpoint",
+                "name a folder or a hub id: --model hf-vlm:FOLDER",
+            )
+        folder = resolve(path, revision)
+        from model_adapters.hf_vlm.loading import load
+
+        attention = None if attn_implementation == "auto" else attn_implementation
+        self._checkpoint = load(folder, self.dtype, self._device, attention, extra_tensors=extra)
+        self._weights_sha256: str | None = None
+
+    def fingerprint(self) -> Fingerprint:
+        """Identity of weights, configuration, processor and tokenizer."""
+        from model_adapters.hf_vlm.identity import describe
+
+        model = self._checkpoint.model
+        if self._weights_sha256 is None:
+            self._weights_sha256 = weights_sha256(model)
+        return Fingerprint(
+            model=self.card.name,
+            adapter=f"{type(self).__module__}.{type(self).__qualname__}",
+            code_version=CODE_VERSION,
+            weights_sha256=self._weights_sha256,
+            config=describe(self._checkpoint),
+            defaults={"length_penalty": 1.0, "repetition_penalty": 1.0},
+            dtype=self.dtype,
+            device=device_name(self._device),
+            parameters=sum(p.numel() for p in model.parameters()),
+        )
+
+    def preferred_batch_size(self, capability: Capability) -> int:  # noqa: ARG002
+        """Pictures of several thousand tokens are common."""
+        return 8
+
+    def batch_key(self, request: Request) -> Hashable:
+        """Prompts with equally many pictures; processors treat one and several differently."""
+        return len(getattr(request, "images", ()))
+
+    @guards_memory
+    @as_stated
+    def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
+        """Answer a batch; requests share one decoding. Beams are searched row by row."""
+        decoding = requests[0].decoding
+        if decoding.num_beams > 1 and decoding.temperature > 0:
+            raise AdapterError(
+                "beam search takes no temperature", "set num_beams=1 or temperature=0"
+            )
+        if decoding.num_beams > 1 and len(requests) > 1:
+            return [self._answered([request])[0] for request in requests]
+        return self._answered(requests)
+
+    def _answered(self, requests: Sequence[AnswerRequest]) -> list[Response]:
+        from model_adapters.hf_vlm.answering import decode
+
+        start = time.perf_counter()
+        inputs = self._inputs(requests)
+        seeds = [stream_seed(request.seed, "sampling") for request in requests]
+        answers = decode(self._checkpoint, inputs, requests[0].decoding, seeds, self._device)
+        timing = Timing(
+            ttft_s=None if answers.first is None else answers.first - start,
+            total_s=time.perf_counter() - start,
+            batch_size=len(requests),
+        )
+        return [
+            self._response(answer, inputs, row, timing) for row, answer in enumerate(answers.rows)
+        ]
+
+    @guards_memory
+    @as_stated
+    def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
+        """Score every continuation; each prompt and its pictures are read once."""
+        from model_adapters.hf_vlm.likelihood import loglikelihoods
+
+        start = time.perf_counter()
+        inputs = self._inputs(requests)
+        found = loglikelihoods(
+            self._checkpoint, inputs, [request.continuations for request in requests]
+        )
+        timing = Timing(total_s=time.perf_counter() - start, batch_size=len(requests))
+        return [
+            Response(loglikelihoods=values, usage=_usage(inputs, row), timing=timing)
+            for row, values in enumerate(found)
+        ]
+
+    def vision_tokens(self, width: int, height: int) -> VisionTokens:
+        """Account of one picture, from what the processor makes of a black one of that size."""
+        from model_adapters.hf_vlm.accounting import account
+
+        return account(self._checkpoint, width, height, self._device)
+
+    def _inputs(self, requests: Sequence[AnswerRequest] | Sequence[LogLikelihoodRequest]) -> Inputs:
+        from model_adapters.hf_vlm.inputs import prepare
+
+        return prepare(
+            self._checkpoint,
+            [request.prompt for request in requests],
+            [request.images for request in requests],
+            self._device,
+        )
+
+    def _response(self, answer: Answer, inputs: Inputs, row: int, timing: Timing) -> Response:
+        return Response(
+            text=answer.text,
+            finish_reason=answer.finish,
+            usage=_usage(inputs, row, completion_tokens=answer.tokens),
+            timing=timing,
+        )
+
+
+def _usage(inputs: Inputs, row: int, completion_tokens: int | None = None) -> Usage:
+    return Usage(
+        prompt_tokens=inputs.text_tokens(row),
+        completion_tokens=completion_tokens,
+        vision_tokens=inputs.vision_tokens[row],
+    )

@@ -1,0 +1,111 @@
+"""From requests to padded tensors, through the model's own processor and chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.errors import AdapterError
+from model_adapters.hf_vlm.loading import Checkpoint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Inputs", "prepare"]
+
+
+class Inputs(NamedTuple):
+    """A batch, padded on the left."""
+
+    tensors: dict[str, Any]
+    """What the model's forward pass takes: `input_ids` (rows, length) and its companions."""
+
+    lengths: list[int]
+    """Tokens of each row without padding."""
+
+    vision_tokens: list[int]
+    """How many of them stand for a picture."""
+
+    @property
+    def width(self) -> int:
+        """Columns of `input_ids`."""
+        return int(self.tensors["input_ids"].shape[1])
+
+    def text_tokens(self, row: int) -> int:
+        """Tokens of a row that are text, template included."""
+        return self.lengths[row] - self.vision_tokens[row]
+
+
+def prepare(
+    checkpoint: Checkpoint, prompts: Sequence[str], images: Sequence[Sequence[Image]], device: str
+) -> Inputs:
+    """Render, tokenize and pad a batch; pictures become RGB first.
+
+    Args:
+        checkpoint: Model and processor.
+        prompts: User messages.
+        images: Pictures of each message; they stand before its text.
+        device: Where the tensors go.
+
+    Raises:
+        AdapterError: A prompt doesn't fit the context, or can't be told from control tokens.
+    """
+    chats = [_chat(prompt, shown) for prompt, shown in zip(prompts, images, strict=True)]
+    tensors = _tensors(checkpoint, chats, sanitize=_has_control(checkpoint, prompts))
+    ids, mask = tensors["input_ids"], tensors["attention_mask"]
+    lengths = mask.sum(-1).tolist()
+    _check_room(lengths, checkpoint.context)
+    seen = (ids == checkpoint.image_token_id).sum(-1).tolist() if _sees(checkpoint) else None
+    placed = {name: _placed(value, checkpoint.model, device) for name, value in tensors.items()}
+    return Inputs(placed, lengths, seen or [0] * len(lengths))
+
+
+def _chat(prompt: str, images: Sequence[Image]) -> list[dict[str, Any]]:
+    pictures = [{"type": "image", "image": image.convert("RGB")} for image in images]
+    return [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
+
+
+def _sees(checkpoint: Checkpoint) -> bool:
+    return checkpoint.image_token_id is not None
+
+
+def _tensors(checkpoint: Checkpoint, chats: Sequence[Any], *, sanitize: bool) -> Mapping[str, Any]:
+    options = {"sanitize_control_tokens": True} if sanitize else {}
+    try:
+        rendered: Mapping[str, Any] = checkpoint.processor.apply_chat_template(
+            list(chats),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True, "padding_side": "left"},
+            **options,
+        )
+    except (ValueError, IndexError, KeyError) as error:
+        why = "; a prompt holds the text of a control token" if sanitize else ""
+        raise AdapterError(
+            f"the processor {type(checkpoint.processor).__name__} refuses the batch{why}: {error}",
+            "look at the sample's pictures and prompt",
+        ) from error
+    return rendered
+
+
+def _has_control(checkpoint: Checkpoint, prompts: Sequence[str]) -> bool:
+    """Whether a prompt's text could be read as a control token, such as an end of message."""
+    return any(token in prompt for prompt in prompts for token in checkpoint.control_tokens)
+
+
+def _check_room(lengths: Sequence[int], context: int | None) -> None:
+    for row, length in enumerate(lengths):
+        if context is not None and length >= context:
+            raise AdapterError(
+                f"row {row}: the prompt has {length} tokens, pictures included, and the context "
+                f"holds {context}",
+                "shorten the prompt, or give it smaller pictures",
+            )
+
+
+def _placed(value: Any, model: Any, device: str) -> Any:
+    if not hasattr(value, "to"):
+        return value
+    return value.to(device, model.dtype if value.is_floating_point() else value.dtype)

@@ -1,0 +1,86 @@
+"""What users may set on an endpoint, checked before anything is sent."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from harness.errors import SpecError
+from harness.records import Record
+
+__all__ = ["Patience", "checked_url", "switch", "whole"]
+
+
+class Patience(Record, frozen=True, kw_only=True):
+    """How long a request waits and how often it's tried."""
+
+    connect_s: float = 15.0
+    """Seconds until a connection must stand."""
+
+    timeout_s: float = 300.0
+    """Seconds that one attempt may take, to its last byte."""
+
+    attempts: int = 6
+    """Attempts in all; refusals such as 400 or 401 aren't tried again."""
+
+    pause_s: float = 1.0
+    """Seconds before the second attempt, doubled before each further one, less up to a half by
+    chance."""
+
+    longest_pause_s: float = 120.0
+    """Longest pause; a server that asks for a longer one with `Retry-After` isn't asked again."""
+
+    def checked(self) -> Patience:
+        """The settings, if they make sense.
+
+        Raises:
+            SpecError: A number is out of range.
+        """
+        for name in ("connect_s", "timeout_s", "pause_s", "longest_pause_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise SpecError(f"{name}={value!r} isn't a positive number", f"write {name}=60")
+        whole("attempts", self.attempts)
+        return self
+
+
+def checked_url(url: str) -> str:
+    """The address without a slash at its end.
+
+    Raises:
+        SpecError: It isn't http or https, or it holds credentials; these are never repeated.
+    """
+    if not url:
+        raise SpecError(
+            "model 'openai' has no address", "write --model openai:http://127.0.0.1:8000/v1"
+        )
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SpecError(
+            "the address of model 'openai' holds credentials or a query, which would be stored",
+            "put the key into an environment variable and name it: --model-arg key_env=NAME",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SpecError(f"{url!r} is no address of a server", "write https://HOST/v1")
+    return url.rstrip("/")
+
+
+def switch(name: str, value: object) -> bool:
+    """A switch's value.
+
+    Raises:
+        SpecError: It's neither on nor off.
+    """
+    if not isinstance(value, bool):
+        raise SpecError(f"{name}={value!r} is neither on nor off", f"write {name}=on")
+    return value
+
+
+def whole(name: str, value: object) -> int:
+    """A positive whole number.
+
+    Raises:
+        SpecError: It's something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SpecError(f"{name}={value!r} isn't a positive whole number", f"write {name}=8")
+    return value
