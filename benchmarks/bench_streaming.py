@@ -25,6 +25,7 @@ PROMPT = {
     "prompt": "a photo of a circle",
 }
 PER_PROMPT = 4
+PER_FILE = 5_000  # prompts; a file system allows so many links to one file
 
 RUN = """
 import json, resource, sys, time
@@ -51,13 +52,14 @@ print(json.dumps({
 
 
 def lay_out(root: Path, prompts: int) -> Path:
-    """A folder in GenEval's layout; all images are one file on the disk."""
-    picture = root / "picture.png"
+    """A folder in GenEval's layout, its images links to a few files on the disk."""
     root.mkdir(parents=True)
-    Image.new("RGB", (32, 32), "white").save(picture)
     line = json.dumps(PROMPT) + "\n"
     (root / "prompts.jsonl").write_text(line * prompts)
     for number in range(prompts):
+        picture = root / f"picture-{number // PER_FILE}.png"
+        if not picture.exists():
+            Image.new("RGB", (32, 32), "white").save(picture)
         samples = root / "images" / f"{number:05d}" / "samples"
         samples.mkdir(parents=True)
         (samples.parent / "metadata.jsonl").write_text(line)
