@@ -62,9 +62,7 @@ def execute(
     with ExitStack() as weights:
         weights.callback(adapter.close)
         planned = fit(built, adapter.card)
-        for task in planned:
-            if task.plan.applicable:
-                task.task.preflight()
+        _check_ready([task for task in planned if task.plan.applicable])
         wanted = make_manifest(
             card=adapter.card,
             model_args=dict(spec.model.args),
@@ -87,6 +85,27 @@ def execute(
             )
             _carry_out(job, planned, adapter, weights)
         return set_status(folder, manifest, RunStatus.COMPLETE)
+
+
+def _check_ready(able: Sequence[PlannedTask]) -> None:
+    """Let every task say what it lacks; all of it is said at once.
+
+    Raises:
+        BenchError: A task's data or judge isn't there; of the class of the first failure.
+    """
+    failures: list[BenchError] = []
+    for task in able:
+        try:
+            task.task.preflight()
+        except BenchError as error:
+            failures.append(error)
+    if len(failures) > 1:
+        said = "\n".join(f"- {error.what}\n  {error.remedy}".rstrip() for error in failures)
+        raise type(failures[0])(
+            f"{len(failures)} tasks can't be scored:\n{said}", "see above, or name fewer tasks"
+        )
+    if failures:
+        raise failures[0]
 
 
 def _carry_out(

@@ -125,3 +125,47 @@ def test_a_missing_file_names_the_command_that_brings_it(monkeypatch: Any, tmp_p
 def test_another_file_than_the_demanded_one_is_refused(run_task: RunTask):
     with pytest.raises(DataError, match="has sha256"):
         run_task("mmstar", sha256="0" * 64)
+
+
+def test_a_suite_says_at_once_which_files_it_lacks(monkeypatch: Any, tmp_path: Path):
+    from harness.run import execute
+    from harness.runspec import ModelRef, RunSpec
+
+    monkeypatch.setenv("CHEERS_BENCH_DATA", str(tmp_path / "cache"))
+    spec = RunSpec(suite="understanding", model=ModelRef(name="null"), out=str(tmp_path / "run"))
+    with pytest.raises(DataError, match="15 tasks can't be scored") as caught:
+        execute(spec)
+    assert "cheers-bench data pull MMBench_DEV_EN_V11" in caught.value.what
+    assert "cheers-bench data pull ChartQA_TEST" in caught.value.what
+    assert not (tmp_path / "run").exists(), "nothing was begun"
+
+
+def test_the_suite_runs_from_the_cache_and_nothing_else(monkeypatch: Any, tmp_path: Path):
+    """Files that users accepted stand for the official ones, under their own names."""
+    from click.testing import CliRunner
+
+    from harness.cli.data_command import command
+    from harness.ledger import Ledger
+    from harness.run import execute
+    from harness.runspec import ModelRef, RunSpec, TaskRef
+    from tests.understanding.synthetic import write_benchmark
+
+    monkeypatch.setenv("CHEERS_BENCH_DATA", str(tmp_path / "cache"))
+    refs = []
+    for task in sorted(BENCHMARKS):
+        name = tasks().get(task).metadata.files[0].name
+        file = write_benchmark(task, tmp_path, 2)
+        done = CliRunner().invoke(command, ["import", name, str(file), "--accept"])
+        assert done.exit_code == 0, done.output
+        refs.append(TaskRef(task=task, options={"file": f"{name}-file"}))
+    spec = RunSpec(
+        suite="understanding",
+        tasks=tuple(refs),
+        model=ModelRef(name="null", args={"answer": "A"}),
+        out=str(tmp_path / "run"),
+    )
+    execute(spec)
+    with Ledger.open(tmp_path / "run") as ledger:
+        results = {result.task: result for result in ledger.results()}
+    assert set(results) == set(BENCHMARKS)
+    assert all(r.metrics[0].value is not None for n, r in results.items() if n != "mme")

@@ -141,3 +141,28 @@ def test_the_calibration_set_is_a_function_of_names(run_task: RunTask, judge: Ju
     )
     assert sorted(judge.prompts) == first
     assert again.result.extra == ran.result.extra
+
+
+def test_a_served_endpoint_can_be_the_judge(run_task: RunTask, monkeypatch: pytest.MonkeyPatch):
+    """Any OpenAI-compatible server reads answers; its key is written nowhere."""
+    from tests.adapters.chat_server import chat_server
+
+    secret = "sk-never-written"
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    with chat_server() as server:
+        server.answer = lambda body: "B"
+        ran = run_task(
+            "mmstar",
+            Answering(in_words),
+            extraction="judge",
+            judge=f"openai:{server.url}",
+            judge_args={"model": "reader"},
+            calibration=0.0,
+        )
+    assert sum(ran.verdicts.values()) == 8
+    assert set(ran.verdicts) <= {"ok", "wrong"}
+    (plan,) = read_manifest(ran.folder).tasks
+    assert plan.protocol.judge is not None
+    assert plan.protocol.judge.id == "openai"
+    files = [path for path in ran.folder.rglob("*") if path.is_file()]
+    assert not any(secret.encode() in path.read_bytes() for path in files)
