@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.records import Suite, SuiteEntry
 
-__all__ = ["GENERATION", "SHAPES", "SMOKE", "UNDERSTANDING"]
+__all__ = ["GENERATION", "PAPER", "SHAPES", "SMOKE", "UNDERSTANDING"]
 
 SMOKE = Suite(
     name="smoke",
@@ -73,3 +73,30 @@ UNDERSTANDING = Suite(
         )
     ),
 )
+
+_WRAPPER = {"extraction": "cheers-wrapper"}
+
+PAPER = Suite(
+    name="paper",
+    summary="CHEERS' table by its official evaluation: its prompts, extraction and legacy scorers.",
+    entries=(
+        SuiteEntry(task="seedbench", options=_WRAPPER),
+        SuiteEntry(task="mmstar", options={"extraction": "cheers-wrapper-mmstar"}),
+        SuiteEntry(task="mmbench", options=_WRAPPER),
+        SuiteEntry(task="pope", options=_WRAPPER),
+        SuiteEntry(task="realworldqa", options=_WRAPPER),
+        SuiteEntry(task="mmmu", options={**_WRAPPER, "open_answers": "vlmevalkit"}),
+        SuiteEntry(task="scienceqa", options=_WRAPPER),
+        SuiteEntry(task="ai2d", options=_WRAPPER),
+        SuiteEntry(task="mathvista", options={"scorer": "official"}),
+        SuiteEntry(task="ocrbench"),
+        SuiteEntry(task="textvqa"),
+        SuiteEntry(task="chartqa", options={"scorer": "legacy"}),
+        SuiteEntry(task="geneval", options={"preset": "cheers-script"}),
+        SuiteEntry(
+            task="dpg-bench",
+            options={"preset": "cheers", "scorer": "legacy", "saved_as": "jpeg"},
+        ),
+    ),
+)
+"""The tasks of the official evaluation's scripts (AI9Stars/Cheers at commit da1cb77)."""

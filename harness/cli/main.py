@@ -22,6 +22,8 @@ _COMMANDS = {
     "baseline": "harness.cli.baseline_command",
     "gate": "harness.cli.gate_command",
     "judge-agreement": "harness.cli.agreement_command",
+    "reproduce": "harness.cli.reproduce_command",
+    "versus": "harness.cli.versus_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
     "data": "harness.cli.data_command",

@@ -1,0 +1,21 @@
+"""Published numbers beside ours: are they reproduced, and if not, why?"""
+
+from harness.published.numbers import PublishedNumber, published_folder, read_published
+from harness.published.reproduction import Line, Reproduction, Verdict, reproduce
+from harness.published.text import to_json, to_markdown
+from harness.published.versus import Versus, versus, versus_markdown
+
+__all__ = [
+    "Line",
+    "PublishedNumber",
+    "Reproduction",
+    "Verdict",
+    "Versus",
+    "published_folder",
+    "read_published",
+    "reproduce",
+    "to_json",
+    "to_markdown",
+    "versus",
+    "versus_markdown",
+]

@@ -1,0 +1,214 @@
+"""A model's published numbers beside those of runs, with reasons why they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.published.numbers import TRAINING, PublishedNumber
+from harness.records import (
+    JsonValue,
+    MetricSpec,
+    MetricValue,
+    Record,
+    RunManifest,
+    Suite,
+    TaskPlan,
+    TaskResult,
+    TaskStatus,
+)
+from harness.sources import open_source
+
+__all__ = ["Line", "Reproduction", "Verdict", "reproduce"]
+
+
+class Verdict(StrEnum):
+    """What became of a published number."""
+
+    REPRODUCED = "reproduced within noise"
+    """It lies in the 95% interval of ours."""
+
+    DIFFERS = "differs"
+    """It doesn't."""
+
+    NOT_RUN = "not run"
+    """No run has the task with a number."""
+
+
+class Line(Record, frozen=True, kw_only=True):
+    """One published number beside ours."""
+
+    published: PublishedNumber
+    """The number."""
+
+    verdict: Verdict
+    """What became of it."""
+
+    run: str = ""
+    """Label of the run that ours is from."""
+
+    protocol: str = ""
+    """Protocol of ours: its name and hash."""
+
+    ours: MetricValue | None = None
+    """Our number with its interval."""
+
+    unit: str = ""
+    """Its unit; empty for a fraction."""
+
+    difference: float | None = None
+    """Ours minus the published one, in our unit."""
+
+    reasons: tuple[str, ...] = ()
+    """What sets the two apart besides chance."""
+
+
+class Reproduction(Record, frozen=True, kw_only=True):
+    """All published numbers of a model."""
+
+    model: str
+    """The model, as its authors call it."""
+
+    lines: tuple[Line, ...]
+    """In the order of the published numbers; one for each run that has the task."""
+
+    missing: tuple[str, ...]
+    """Tasks that no run has."""
+
+    command: str
+    """What runs them; empty if nothing is missing."""
+
+
+class _Found(NamedTuple):
+    label: str
+    manifest: RunManifest
+    plan: TaskPlan
+    result: TaskResult
+
+
+def reproduce(
+    model: str,
+    numbers: Iterable[PublishedNumber],
+    folders: Sequence[Path],
+    suite: Suite,
+    run_as: str,
+) -> Reproduction:
+    """Put a model's published numbers beside those of runs.
+
+    Args:
+        model: The model, as its authors call it; case doesn't matter.
+        numbers: Published numbers of any models.
+        folders: Runs or baselines.
+        suite: The published protocol of each task.
+        run_as: How the model is named on the command line.
+
+    Raises:
+        LedgerError: A run can't be read.
+    """
+    wanted = [n for n in numbers if n.model.lower() == model.lower() and n.task != TRAINING]
+    known = {entry.task for entry in suite.entries}
+    wanted = [number for number in wanted if number.task in known and " " not in number.metric]
+    found = list(_results(folders))
+    protocols = {entry.task: entry.options for entry in suite.entries}
+    lines = [line for number in wanted for line in _lines(number, found, protocols)]
+    missing = tuple(
+        dict.fromkeys(line.published.task for line in lines if line.verdict is Verdict.NOT_RUN)
+    )
+    return Reproduction(
+        model=model,
+        lines=tuple(lines),
+        missing=missing,
+        command=_command(suite, missing, run_as) if missing else "",
+    )
+
+
+def _results(folders: Sequence[Path]) -> Iterator[_Found]:
+    for folder in folders:
+        with open_source(folder) as source:
+            for result in source.results():
+                plan = source.plan(result.task)
+                if plan is not None:
+                    yield _Found(source.label, source.manifest, plan, result)
+
+
+def _lines(
+    number: PublishedNumber,
+    found: Sequence[_Found],
+    protocols: Mapping[str, Mapping[str, JsonValue]],
+) -> list[Line]:
+    lines = [
+        _line(number, one, value, spec, protocols[number.task])
+        for one in found
+        if one.plan.task == number.task
+        for value, spec in _values(one, number.metric)
+    ]
+    return lines or [Line(published=number, verdict=Verdict.NOT_RUN)]
+
+
+def _values(one: _Found, metric: str) -> Iterator[tuple[MetricValue, MetricSpec]]:
+    specs = {spec.name: spec for spec in one.plan.metadata.metrics}
+    for value in one.result.metrics:
+        if value.name == metric and value.value is not None and metric in specs:
+            yield value, specs[metric]
+
+
+def _line(
+    number: PublishedNumber,
+    one: _Found,
+    value: MetricValue,
+    spec: MetricSpec,
+    official: Mapping[str, JsonValue],
+) -> Line:
+    inside = (
+        value.low is not None and value.high is not None and value.low <= number.ours <= value.high
+    )
+    assert value.value is not None  # noqa: S101 -- `_values` leaves the others out
+    return Line(
+        published=number,
+        verdict=Verdict.REPRODUCED if inside else Verdict.DIFFERS,
+        run=one.label,
+        protocol=f"{one.plan.protocol.id} {one.plan.protocol.hash}",
+        ours=value,
+        unit=spec.unit,
+        difference=value.value - number.ours,
+        reasons=tuple(_reasons(number, one, official)),
+    )
+
+
+def _reasons(
+    number: PublishedNumber, one: _Found, official: Mapping[str, JsonValue]
+) -> Iterator[str]:
+    protocol = one.plan.protocol
+    if number.kind != "paper":
+        yield f"the published number is {number.kind}"
+    if one.manifest.model.control:
+        yield f"{one.manifest.model.name} is a control"
+    if one.result.status is not TaskStatus.COMPLETE:
+        yield "the run is incomplete"
+    if protocol.limit is not None:
+        yield f"only the first {protocol.limit} samples were run"
+    if protocol.dataset.name.endswith("-file"):
+        yield "the data aren't the official file"
+    for name, value in official.items():
+        given = one.plan.options.get(name)
+        if given != value:
+            shown = "the default" if given is None else given
+            yield f"{name} is {shown}, published with {value}"
+    if number.note:
+        yield number.note
+
+
+def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:
+    """One command for what is missing; of the suite's tasks only those."""
+    options = [
+        f"--task-option {entry.task}.{name}={value}"
+        for entry in suite.entries
+        if entry.task in missing
+        for name, value in entry.options.items()
+    ]
+    tasks = [f"--task {task}" for task in missing]
+    return " ".join(
+        ["cheers-bench run", *tasks, *options, f"--model {run_as}", f"--out runs/{suite.name}"]
+    )

@@ -1,0 +1,89 @@
+"""A reproduction as Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.published.reproduction import Line, Reproduction, Verdict
+from harness.text import markdown
+
+__all__ = ["number_text", "to_json", "to_markdown"]
+
+_HEAD = ("task", "metric", "published", "ours", "95% interval", "difference", "verdict", "run")
+
+
+def to_json(reproduction: Reproduction) -> str:
+    """Everything, at full precision."""
+    return msgspec.json.format(msgspec.json.encode(reproduction), indent=2).decode() + "\n"
+
+
+def to_markdown(reproduction: Reproduction) -> str:
+    """The table, the reasons below it, and the command that runs what is missing."""
+    return "\n".join(
+        [*_table(reproduction), "", *_reasons(reproduction), *_missing(reproduction), ""]
+    )
+
+
+def number_text(value: float | None, unit: str) -> str:
+    """A number as readers expect it: fractions in percent.
+
+    Example:
+        >>> number_text(0.704, ""), number_text(584.0, "points"), number_text(None, "")
+        ('70.4', '584 points', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.4g} {unit}" if unit else f"{100 * value:.1f}"
+
+
+def _table(reproduction: Reproduction) -> Iterator[str]:
+    yield f"Published numbers of {markdown(reproduction.model)}, and ours (fractions in percent)"
+    yield ""
+    yield _row(_HEAD)
+    yield _row(("---", "---", "---:", "---:", "---:", "---:", "---", "---"))
+    for line in reproduction.lines:
+        yield _row(_cells(line))
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    number, ours = line.published, line.ours
+    published = number_text(number.ours, line.unit if ours else "")
+    if ours is None:
+        published = f"{number.value:g} ({markdown(number.unit)})"
+        return number.task, number.metric, published, "-", "-", "-", line.verdict.value, "-"
+    low, high = (number_text(end, line.unit) for end in (ours.low, ours.high))
+    difference = number_text(line.difference, line.unit)
+    sign = "+" if line.difference is not None and line.difference > 0 else ""
+    return (
+        number.task,
+        number.metric,
+        published,
+        number_text(ours.value, line.unit),
+        f"[{low}, {high}]",
+        f"{sign}{difference}",
+        line.verdict.value,
+        markdown(line.run),
+    )
+
+
+def _reasons(reproduction: Reproduction) -> Iterator[str]:
+    for line in reproduction.lines:
+        if line.verdict is not Verdict.NOT_RUN and line.reasons:
+            name = f"{line.published.task} {line.published.metric}, {line.run} ({line.protocol})"
+            yield f"- {markdown(name)}: {markdown('; '.join(line.reasons))}"
+    sources = dict.fromkeys(f"{n.published.kind}: {n.published.source}" for n in reproduction.lines)
+    yield f"- sources: {markdown('; '.join(sources))}"
+
+
+def _missing(reproduction: Reproduction) -> Iterator[str]:
+    if reproduction.missing:
+        yield ""
+        yield f"Not run: {', '.join(reproduction.missing)}. This runs them:"
+        yield ""
+        yield f"    {reproduction.command}"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"

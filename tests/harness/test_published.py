@@ -1,0 +1,236 @@
+"""Published numbers: read with their sources, put beside ours, never mixed with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import main
+from harness.errors import DataError, ProtocolMismatchError
+from harness.published import published_folder, read_published, reproduce, to_markdown, versus
+from harness.published.planning import Rates, costs, costs_text, read_rates
+from harness.published.reproduction import Verdict
+from harness.records import Suite, SuiteEntry
+from harness.registry import suites
+from harness.run import execute
+from harness.runspec import ModelRef, RunSpec, TaskRef
+
+COLUMNS = "model,task,metric,value,factor,unit,kind,source,note"
+SUITE = Suite(
+    name="toy",
+    summary="Toy.",
+    entries=(
+        SuiteEntry(task="shapes-mmbench", options={"questions": 10}),
+        SuiteEntry(task="shapes-ocr"),
+    ),
+)
+
+
+def write(folder: Path, *rows: str, head: str = COLUMNS) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "numbers.csv").write_text("\n".join((head, *rows)) + "\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    spec = RunSpec(
+        tasks=(
+            TaskRef(task="shapes-mmbench", options={"questions": 10}),
+            TaskRef(task="probe-tokens"),
+        ),
+        model=ModelRef(name="null", args={"answer": "A"}, label="ours"),
+        out=str(tmp_path / "run"),
+    )
+    execute(spec)
+    return tmp_path / "run"
+
+
+def numbers(tmp_path: Path, *rows: str) -> Any:
+    return read_published(write(tmp_path / "published", *rows))
+
+
+def row(value: float, task: str = "shapes-mmbench", metric: str = "accuracy", **cells: Any) -> str:
+    plain = {"model": "Toy", "factor": 0.01, "unit": "percent", "kind": "paper", "source": "p. 1"}
+    c = {**plain, **cells}
+    return (
+        f"{c['model']},{task},{metric},{value},{c['factor']},{c['unit']},{c['kind']},"
+        f"{c['source']},{c.get('note', '')}"
+    )
+
+
+def test_what_comes_with_the_package_is_complete_and_names_its_sources():
+    found = read_published(published_folder())
+    assert len(found) == 45
+    assert {number.model for number in found} >= {"Cheers", "Tar-1.5B", "Janus-Pro-1.5B"}
+    assert all(number.source for number in found)
+    assert not any(number.kind == "paper" for number in found), "none was read off the paper"
+    paper = {entry.task for entry in suites().get("paper").entries}
+    assert {n.task for n in found} - {"training"} <= paper
+    (overall,) = [n for n in found if (n.model, n.metric) == ("Cheers", "overall")][:1]
+    assert overall.ours == pytest.approx(0.78)
+
+
+def test_units_become_ours():
+    found = {(n.model, n.task): n for n in read_published(published_folder())}
+    assert found["Cheers", "ocrbench"].ours == pytest.approx(584)
+    assert found["Cheers", "mmbench"].ours == pytest.approx(0.704)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["Toy,t,m,x,1,u,paper,s,"], "line 2: 'x' is no number"),
+        (["Toy,t,m,nan,1,u,paper,s,"], "isn't finite"),
+        (["Toy,t,m,1,1,u,hearsay,s,"], "kind is 'hearsay'"),
+        (["Toy,t,m,1,1,u,paper,,"], "source is empty"),
+    ],
+)
+def test_malformed_lines_are_named(lines: list[str], message: str, tmp_path: Path):
+    with pytest.raises(DataError, match=message):
+        read_published(write(tmp_path / "p", *lines))
+
+
+def test_missing_columns_and_files_are_named(tmp_path: Path):
+    with pytest.raises(DataError, match="lacks the columns factor"):
+        read_published(write(tmp_path / "p", head=COLUMNS.replace("factor,", "")))
+    with pytest.raises(DataError, match=r"holds no \.csv"):
+        read_published(tmp_path)
+
+
+def test_a_number_in_our_interval_is_reproduced(run: Path, tmp_path: Path):
+    found = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "null")
+    (line,) = found.lines
+    assert line.verdict is Verdict.REPRODUCED
+    assert line.difference == pytest.approx(0.25 - 0.26)
+    assert line.run == "ours"
+    assert line.reasons == ("null is a control",)
+    assert (found.missing, found.command) == ((), "")
+
+
+def test_a_number_outside_of_it_differs_with_reasons(run: Path, tmp_path: Path):
+    suite = Suite(
+        name="toy",
+        summary="Toy.",
+        entries=(SuiteEntry(task="shapes-mmbench", options={"questions": 250}),),
+    )
+    published = numbers(tmp_path, row(90, kind="second-hand", note="by somebody else"))
+    (line,) = reproduce("Toy", published, [run], suite, "null").lines
+    assert line.verdict is Verdict.DIFFERS
+    assert set(line.reasons) == {
+        "the published number is second-hand",
+        "null is a control",
+        "questions is 10, published with 250",
+        "by somebody else",
+    }
+
+
+def test_what_is_not_run_comes_with_the_command_that_runs_it(run: Path, tmp_path: Path):
+    published = numbers(tmp_path, row(50, task="shapes-ocr", metric="exact"), row(26))
+    found = reproduce("toy", published, [run], SUITE, "cheers:/ckpt")
+    assert [line.verdict for line in found.lines] == [Verdict.NOT_RUN, Verdict.REPRODUCED]
+    assert found.command == (
+        "cheers-bench run --task shapes-ocr --model cheers:/ckpt --out runs/toy"
+    )
+    text = to_markdown(found)
+    assert "| shapes-ocr | exact | 50 (percent) | - | - | - | not run | - |" in text
+    assert found.command in text
+
+
+def test_other_models_and_unknown_tasks_are_left_out(run: Path, tmp_path: Path):
+    published = numbers(tmp_path, row(1, model="Other"), row(2, task="nowhere"))
+    assert reproduce("toy", published, [run], SUITE, "null").lines == ()
+
+
+def test_the_command_prints_what_missing_runs_need(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        main(["reproduce", "--run-as", "cheers:/checkpoints/Cheers", "--format", "json"])
+    assert not caught.value.code
+    found = json.loads(capsys.readouterr().out)
+    assert {line["verdict"] for line in found["lines"]} == {"not run"}
+    assert "--task-option chartqa.scorer=legacy" in found["command"]
+    assert "mmbench" in found["missing"]
+
+
+def test_costs_come_from_the_plan_and_the_probe(tmp_path: Path):
+    entries = (
+        SuiteEntry(task="shapes-ocr", options={"words": 36}),
+        SuiteEntry(task="shapes-geneval", options={"prompts": 3, "images": 2}),
+        SuiteEntry(task="dpg-bench"),
+    )
+    rates = Rates(answer=10.0, draw=100.0, device="toy")
+    answers, drawings, problem = costs(entries, ModelRef(name="null"), rates)
+    assert (answers.samples, answers.images_in, answers.hours) == (36, 36, pytest.approx(0.1))
+    assert (drawings.samples, drawings.images_out) == (36, 36)
+    assert drawings.hours == pytest.approx(1.0)
+    assert "question file" in problem.problem
+    text = costs_text([answers, drawings, problem], rates)
+    assert "1.1 hours on toy" in text
+    assert "- dpg-bench: dpg-bench needs its question file" in text
+    assert "unknown without --latency" in costs_text([problem], Rates())
+
+
+def test_rates_are_read_off_a_run(tmp_path: Path):
+    options = {"rounds": 2, "batch_rounds": 1, "batch_sizes": [1], "warmup": 0}
+    spec = RunSpec(
+        tasks=(TaskRef(task="probe-latency", options=options),),
+        model=ModelRef(name="null"),
+        out=str(tmp_path / "run"),
+    )
+    execute(spec)
+    rates = read_rates(tmp_path / "run")
+    assert rates.answer is not None
+    assert rates.answer > 0
+    assert rates.draw is not None
+    assert read_rates(None) == Rates()
+
+
+def test_published_and_measured_stand_apart(run: Path, tmp_path: Path):
+    published = numbers(tmp_path, row(70), row(60, model="Rival"), row(1, model="Rival", task="x"))
+    table = versus(("Toy", "Rival"), published, [run, run])
+    assert [(p.task, p.first, p.second) for p in table.published] == [
+        ("shapes-mmbench", 70, 60),
+        ("x", None, 1),
+    ]
+    measured = {(p.task, p.metric): p for p in table.measured}
+    circular = measured["shapes-mmbench", "circular"]
+    assert (circular.first, circular.second, circular.note) == (0, 0, "")
+    assert table.labels == ("ours", "ours")
+
+
+def test_measured_pairs_of_two_protocols_say_so(run: Path, tmp_path: Path):
+    spec = RunSpec(
+        tasks=(TaskRef(task="shapes-mmbench", options={"questions": 5}),),
+        model=ModelRef(name="null", args={"answer": "A"}),
+        out=str(tmp_path / "other"),
+    )
+    execute(spec)
+    table = versus(("Toy", "Rival"), numbers(tmp_path, row(70)), [run, tmp_path / "other"])
+    notes = {pair.task: pair.note for pair in table.measured}
+    assert notes["shapes-mmbench"] == "not comparable: two protocols"
+
+
+def test_one_run_is_no_pair(run: Path, tmp_path: Path):
+    with pytest.raises(ProtocolMismatchError, match="1 runs for two models"):
+        versus(("Toy", "Rival"), numbers(tmp_path, row(70)), [run])
+
+
+def test_versus_prints_cheers_beside_tar(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        main(["versus"])
+    assert not caught.value.code
+    text = capsys.readouterr().out
+    assert "| task | metric | Cheers | Tar-1.5B | |" in text
+    assert "83,000,000 | 403,000,000" in text
+    assert "mmbench\\_en\\_dev" in text
+    assert "Measured" not in text
+
+
+def test_the_table_is_plain_csv():
+    path = published_folder() / "cheers-paper.csv"
+    with path.open(newline="") as file:
+        assert len({len(line) for line in csv.reader(file)}) == 1
