@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -64,6 +65,7 @@ _REFUSALS = (
     "Cannot determine the answer",
 )
 _PUNCTUATION = ".()[],:;!*#{}"
+_TO_SPACES = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
 _ANSWER_IS = re.compile(r"answer\s+is\s+\**([ABCD])", re.IGNORECASE)
 _TRAILING_WORDS = 4  # a letter counts only as one of the last words
 _QUANTIFIER_WORDS = 3  # in a longer answer, "A" may be an article
@@ -104,11 +106,18 @@ def can_infer_option(
         >>> can_infer_option("A or B", options) is None
         True
     """
-    _check_letters(choices)
+    _check_letters(tuple(choices))
+    return _option(answer, choices, verbose, variant)
+
+
+def _option(
+    answer: str, choices: Mapping[str, object], verbose: bool, variant: MatchingVariant
+) -> str | None:
     if _API_FAILURE in answer:
         return None
-    if any(refusal in answer for refusal in _REFUSALS):
-        return REFUSED
+    for refusal in _REFUSALS:
+        if refusal in answer:
+            return REFUSED
     words = _words(answer)
     named = [letter for letter in choices if letter in words]
     if len(named) == 1:
@@ -122,6 +131,8 @@ def can_infer_option(
 
 
 def _words(answer: str) -> list[str]:
+    if answer.isascii():
+        return answer.translate(_TO_SPACES).split()
     for mark in _PUNCTUATION:
         if mark in answer:
             answer = answer.replace(mark, " ")
@@ -161,12 +172,18 @@ def can_infer_text(
         >>> can_infer_text("cat and dog", {"A": "cat", "B": "dog"}) is None
         True
     """
-    _check_letters(choices)
+    _check_letters(tuple(choices))
+    return _text(answer, choices, variant)
+
+
+def _text(answer: str, choices: Mapping[str, object], variant: MatchingVariant) -> str | None:
     lowered = answer.lower()
-    longest = 2 * sum(len(str(text)) for text in choices.values())
-    if variant == "corrected" and len(lowered) > longest:
+    texts = [str(text) for text in choices.values()]
+    if variant == "corrected" and len(lowered) > 2 * sum(map(len, texts)):
         return None
-    contained = [letter for letter, text in choices.items() if str(text).lower() in lowered]
+    contained = [
+        letter for letter, text in zip(choices, texts, strict=True) if text.lower() in lowered
+    ]
     return contained[0] if len(contained) == 1 else None
 
 
@@ -197,12 +214,14 @@ def can_infer(
         >>> can_infer("a dog, I think", {"A": "cat", "B": "dog", "C": "some other animal"})
         'B'
     """
-    letter = can_infer_option(answer, choices, verbose=verbose, variant=variant)
-    return letter or can_infer_text(answer, choices, variant=variant)
+    _check_letters(tuple(choices))
+    letter = _option(answer, choices, verbose, variant)
+    return letter or _text(answer, choices, variant)
 
 
-def _check_letters(choices: Mapping[str, object]) -> None:
-    for letter in choices:
+@lru_cache(maxsize=256)
+def _check_letters(letters: tuple[str, ...]) -> None:
+    for letter in letters:
         if len(letter) != 1 or letter not in string.ascii_uppercase:
             raise ValueError(f"option {letter!r} isn't a letter A to Z")
 

@@ -99,15 +99,33 @@ def extract_mmmu(prediction: str, choices: Mapping[str, str]) -> str | None:
         >>> extract_mmmu("Answer: (B).", {"A": "solid", "B": "liquid"})
         'B'
     """
-    text = prediction
-    for mark in _OUTER_MARKS:
-        text = text.strip(mark)
-    text = f" {text} "
-    for form, place in (("({})", "({})"), ("{} ", " {} "), ("{}.", " {} ")):
-        named = [letter for letter in choices if form.format(letter) in text]
+    text = f" {_without_outer_marks(prediction)} "
+    letters = _forms(tuple(choices))
+    for form, place in _ORDER if "(" in text else _ORDER[1:]:
+        named = [forms for forms in letters if forms[form] in text]
+        if len(named) == 1:
+            return named[0][0]
         if named:
-            return _last(named, [text.rfind(place.format(letter)) for letter in named])
+            return _last([forms[0] for forms in named], [text.rfind(f[place]) for f in named])
     return _by_text(text, choices)
+
+
+def _without_outer_marks(text: str) -> str:
+    """One kind of mark after the other is removed, each once; most answers have none."""
+    if text[:1] in _MARKS or text[-1:] in _MARKS:
+        for mark in _OUTER_MARKS:
+            text = text.strip(mark)
+    return text
+
+
+_MARKS = frozenset(_OUTER_MARKS)
+# Which form is looked for, and by which one the last of several is found.
+_ORDER = ((1, 1), (2, 4), (3, 4))
+
+
+@lru_cache(maxsize=256)
+def _forms(letters: tuple[str, ...]) -> list[tuple[str, str, str, str, str]]:
+    return [(a, f"({a})", f"{a} ", f"{a}.", f" {a} ") for a in letters]
 
 
 def _by_text(text: str, choices: Mapping[str, str]) -> str | None:
