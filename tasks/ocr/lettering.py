@@ -95,9 +95,9 @@ def _layout(text: str, width: float, height: float) -> tuple[int, list[str]]:
     """The largest size at which the text fits, and its lines."""
     for size in _sizes(height):
         lines = _broken(text, width, size)
-        if max(text_width(line, size) for line in lines) <= width:
-            if len(lines) * size * _LEADING <= height:
-                return size, lines
+        narrow = max(text_width(line, size) for line in lines) <= width
+        if narrow and len(lines) * size * _LEADING <= height:
+            return size, lines
     return _SMALLEST, _broken(text, width, _SMALLEST)
 
 

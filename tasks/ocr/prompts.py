@@ -12,6 +12,7 @@ from harness.data.hashing import check_hash, hash_file
 from harness.data.hub import locate
 from harness.errors import DataError, SpecError
 from harness.records import DatasetInfo, digest
+from tasks.ocr.scores import normalise
 from tasks.ocr.words import LONG_WORDS, MIDDLE_WORDS, SHORT_WORDS, Dice, sentence
 
 __all__ = ["KINDS", "DrawnTexts", "FileTexts", "TextPrompt", "WorldTexts"]
@@ -146,7 +147,7 @@ def _parsed(line: bytes, where: str) -> TextPrompt:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{where}: {error}", _FORMAT) from error
     for name in ("prompt", "text", "category"):
-        if not getattr(row, name).strip():
+        if not normalise(getattr(row, name)):
             raise SpecError(f"{where}: {name!r} is empty", _FORMAT)
     return TextPrompt(row.prompt, row.text, row.category)
 

@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.records import Identity, JsonValue, Outcome, Response, Sample
+import msgspec
+
+from harness.records import (
+    Identity,
+    JsonValue,
+    Outcome,
+    Protocol,
+    Response,
+    Sample,
+    ScoredSample,
+    TaskResult,
+)
 from harness.task import Task
 from tasks.ocr.scores import CASES
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
 
     from tasks.judges.ocr import EngineChoice, OCREngine, Reading
@@ -52,6 +65,15 @@ class ReadingTask(Task):
         """The engine with the hashes of its weights."""
         return self._choice().identity()
 
+    def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
+        """The metrics, without those of categories that no sample has."""
+        rows = list(scored)
+        result = super().aggregate(rows, protocol)
+        present = {None, *(row.sample.category for row in rows)}
+        wanted = {spec.name for spec in self.metadata.metrics if spec.category in present}
+        kept = tuple(metric for metric in result.metrics if metric.name in wanted)
+        return msgspec.structs.replace(result, metrics=kept)
+
     def _read(self, pictures: Sequence[Image]) -> list[Reading]:
         """Read pictures of any mode; all together."""
         self.prepare()
@@ -70,7 +92,7 @@ class ReadingTask(Task):
         return self.one_of("world", self.worlds)
 
 
-def _pixels(picture: Image) -> object:
+def _pixels(picture: Image) -> npt.NDArray[np.uint8]:
     """A picture as uint8 (height, width, 3); transparent parts show white paper."""
     import numpy as np
     from PIL import Image as PILImage

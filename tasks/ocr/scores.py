@@ -11,7 +11,7 @@ CASES = ("ignore", "exact")
 
 
 def normalise(text: str, case: str = "ignore") -> str:
-    """The form in which texts are compared.
+    r"""The form in which texts are compared.
 
     Unicode's NFC; runs of white space, line breaks among them, become one space, outer ones go;
     with `ignore`, letters are folded (`str.casefold`) and NFC is applied again. Punctuation counts.
@@ -21,7 +21,7 @@ def normalise(text: str, case: str = "ignore") -> str:
         case: One of `CASES`.
 
     Example:
-        >>> normalise(" Two\\n LINES "), normalise("Cafe\u0301", "exact") == "Caf\u00e9"
+        >>> normalise(" Two\n LINES "), normalise("Cafe\u0301", "exact") == "Caf\u00e9"
         ('two lines', True)
     """
     plain = unicodedata.normalize("NFC", text)

@@ -83,7 +83,9 @@ class TextRendering(ReadingTask, DrawingTask):
                 description="The same with capitals compared, whatever `case` says.",
             ),
             MetricSpec(
-                name="contains", score="contains", description="Pictures that say the text, and more."
+                name="contains",
+                score="contains",
+                description="Pictures that say the text, and more.",
             ),
             MetricSpec(
                 name="prompt_exact",
@@ -105,9 +107,7 @@ class TextRendering(ReadingTask, DrawingTask):
                 description="Edit distance over the longer text; some papers give one minus it.",
             ),
             *(
-                MetricSpec(
-                    name=f"word_accuracy_{kind}", score="word_accuracy", category=kind
-                )
+                MetricSpec(name=f"word_accuracy_{kind}", score="word_accuracy", category=kind)
                 for kind in KINDS
             ),
             MetricSpec(
@@ -177,7 +177,7 @@ class TextRendering(ReadingTask, DrawingTask):
         new = [key for key in dict.fromkeys(keys) if key not in self._ceilings]
         shown = [key for key in new if self._can_render(key[0])]
         readings = self._read([*pictures, *(self._render(*key) for key in shown)])
-        self._ceilings |= dict.fromkeys(new, {})
+        self._ceilings |= {key: {} for key in new}
         for (text, *size), reading in zip(shown, readings[len(pictures) :], strict=True):
             self._ceilings[text, size[0], size[1]] = self._scores(reading.text, text)
         rows = zip(texts, readings[: len(pictures)], keys, strict=True)
@@ -202,9 +202,13 @@ class TextRendering(ReadingTask, DrawingTask):
         """The metrics; every category's word accuracy in `extra`, the engine's ceiling noted."""
         rows = list(scored)
         result = super().aggregate(rows, protocol)
-        notes = (*result.notes, *_ceiling_notes(result, self.judge().id, _without_ceiling(rows)))
+        values: dict[str, JsonValue] = {metric.name: metric.value for metric in result.metrics}
+        ceiling = {name: value for name, value in values.items() if name.startswith(_CEILING)}
+        notes = _ceiling_notes(values, self.judge().id, _without_ceiling(rows))
         return msgspec.structs.replace(
-            result, notes=notes, extra={"word_accuracy_by_category": _by_category(rows)}
+            result,
+            notes=(*result.notes, *notes),
+            extra={"word_accuracy_by_category": _by_category(rows), "engine_ceiling": ceiling},
         )
 
     def _prompts(self) -> DrawnTexts | WorldTexts | FileTexts:
@@ -261,15 +265,15 @@ def _without_ceiling(rows: Sequence[ScoredSample]) -> int:
     return sum(f"{_CEILING}cer" not in row.outcome.scores for row in known)
 
 
-def _ceiling_notes(result: TaskResult, engine: str, without: int) -> Iterator[str]:
-    value = next(m.value for m in result.metrics if m.name == "ceiling_word_accuracy")
-    if value is not None:
+def _ceiling_notes(values: Mapping[str, JsonValue], engine: str, without: int) -> Iterator[str]:
+    value = values["ceiling_word_accuracy"]
+    if isinstance(value, float):
         yield (
             f"engine ceiling: {engine} reads {value:.1%} of the words on clean renders of the same "
             "texts at the pictures' sizes"
         )
     if without:
-        yield f"{without} texts have characters that the ceiling's font lacks; it leaves them out"
+        yield f"the ceiling leaves out {without} pictures: its font lacks letters of their texts"
 
 
 def _by_category(rows: Sequence[ScoredSample]) -> dict[str, JsonValue]:

@@ -35,12 +35,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """All text: a space between boxes, a newline between lines; empty if there is none.
+        r"""All text: a space between boxes, a newline between lines; empty if there is none.
 
         Example:
             >>> words = [TextBox(text=t, confidence=1, box=(0, 0, 9, 9)) for t in ("no", "way")]
             >>> Reading(lines=((words[0],), (words[1],))).text
-            'no\\nway'
+            'no\nway'
         """
         return "\n".join(" ".join(box.text for box in line) for line in self.lines)
 

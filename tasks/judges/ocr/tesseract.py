@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from harness.data.hashing import hash_file
 from harness.errors import DataError
-from harness.records import Identity
+from harness.records import Identity, JsonValue
 from tasks.judges.ocr.interface import Reading, TextBox
 from tasks.judges.ocr.order import OVERLAP, reading_order
 
@@ -108,7 +108,7 @@ def check_tesseract() -> None:
 
 def tesseract_identity() -> Identity:
     """Identity of the engine; its version is `not installed` where it isn't."""
-    settings = {
+    settings: dict[str, JsonValue] = {
         "language": LANGUAGE,
         "page_segmentation": SPARSE_TEXT,
         "min_side": MIN_SIDE,
