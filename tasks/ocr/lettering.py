@@ -52,6 +52,7 @@ def drawable(text: str) -> bool:
     return all(character.isspace() or _has(character) for character in text)
 
 
+@lru_cache(maxsize=1 << 14)
 def text_width(text: str, size: int) -> float:
     """Pixels that a line of text takes."""
     return float(font(size).getlength(text))

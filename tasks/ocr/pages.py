@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.ocr.words import LONG_WORDS, MIDDLE_WORDS, SHORT_WORDS, Dice
@@ -105,11 +106,9 @@ def draw_page(page: Page, side: int) -> Image:
 
 
 def _lines(dice: Dice, layout: str, size: int, width: int) -> tuple[str, ...]:
-    from tasks.ocr.lettering import text_width
-
     if layout == "sign":
-        fitting = [word for word in SHORT_WORDS if text_width(word.upper(), size) <= width]
-        return tuple(dice.pick(fitting).upper() for _ in range(1 + dice.below(2)))
+        words = _fitting(size, width, upper=True)
+        return tuple(dice.pick(words) for _ in range(1 + dice.below(2)))
     count = 1 if layout == "line" else min(_LINES, int(width / (size * _LEADING)))
     return tuple(_line(dice, size, width) for _ in range(count))
 
@@ -118,13 +117,22 @@ def _line(dice: Dice, size: int, width: int) -> str:
     """As many words as fit, eight at most."""
     from tasks.ocr.lettering import text_width
 
-    line = dice.pick([word for word in SHORT_WORDS if text_width(word, size) <= width])
+    line = dice.pick(_fitting(size, width))
     for _ in range(7):
         longer = f"{line} {dice.pick(_WORDS)}"
         if text_width(longer, size) > width:
             break
         line = longer
     return line
+
+
+@lru_cache(maxsize=64)
+def _fitting(size: int, width: int, *, upper: bool = False) -> tuple[str, ...]:
+    """Short words that a line holds."""
+    from tasks.ocr.lettering import text_width
+
+    words = (word.upper() if upper else word for word in SHORT_WORDS)
+    return tuple(word for word in words if text_width(word, size) <= width)
 
 
 def _widest(lines: tuple[str, ...], size: int) -> float:
