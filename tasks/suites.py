@@ -1,4 +1,4 @@
-"""Suites: the embedded tasks, and the published benchmarks of both directions."""
+"""Suites: the embedded tasks, and benchmarks of both directions."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ SHAPES = Suite(
 
 GENERATION = Suite(
     name="generation",
-    summary="Published benchmarks of text to image: GenEval, DPG-Bench and GenEval 2.",
+    summary="Text to image: GenEval, DPG-Bench, GenEval 2, and text in pictures.",
     entries=(
         SuiteEntry(task="geneval"),
         SuiteEntry(task="dpg-bench"),
         SuiteEntry(task="geneval2"),
+        SuiteEntry(task="text-rendering"),
     ),
 )
 

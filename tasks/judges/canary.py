@@ -1,8 +1,9 @@
 """Canaries: does a judge still say what it said when its weights were known to be right?
 
-Before scoring, detector and colour classifier see small pictures made by code, and their outputs
-are compared with the recorded ones for these weights on this kind of device. Wrong weights, another
-kernel or a precision that was switched on behind one's back show here, not in a table.
+Before scoring, detector, colour classifier and OCR engine see small pictures made by code, and
+their outputs are compared with the recorded ones for these weights on this kind of device. Wrong
+weights, another kernel or a precision that was switched on behind one's back show here, not in a
+table.
 
 `python -m tasks.judges.canary --detector transformers --weights FOLDER` records one.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 import msgspec
@@ -23,12 +24,16 @@ from harness.errors import DataError, ProtocolMismatchError
 from harness.files import write_text
 from harness.records import Identity, JsonValue, Record, digest
 from tasks.judges.interface import ColorJudge, Crop, Instances, ObjectDetector
+from tasks.judges.ocr.interface import OCREngine, Reading
 from tasks.judges.rle import encode_mask
 
 __all__ = ["Canary", "canary_folder", "canary_images", "check_canary", "main", "record_canary"]
 
 FOLDER = "CHEERS_BENCH_CANARIES"
 """Environment variable with the folder of recorded canaries."""
+
+Judge: TypeAlias = ObjectDetector | ColorJudge | OCREngine
+"""What has canaries."""
 
 TOLERANCE = 1e-3
 """Largest difference of a score, and of a box as a share of the picture."""
@@ -44,7 +49,7 @@ class Canary(Record, frozen=True, kw_only=True):
     """The judge, with the hash of its weights and the policy of its device."""
 
     names: tuple[tuple[str, ...], ...]
-    """For each picture, classes of the best objects or names of colours."""
+    """For each picture, classes of the best objects, names of colours, or texts of boxes."""
 
     numbers: tuple[tuple[float, ...], ...]
     """For each picture, scores and boxes (as shares of the picture) in that order."""
@@ -70,7 +75,7 @@ def canary_images() -> list[npt.NDArray[np.uint8]]:
     return [discs, stripes, scene[:144]]
 
 
-def record_canary(judge: ObjectDetector | ColorJudge, folder: Path | None = None) -> Path:
+def record_canary(judge: Judge, folder: Path | None = None) -> Path:
     """Record what a judge says now; only for weights that are known to be right.
 
     Returns:
@@ -83,7 +88,7 @@ def record_canary(judge: ObjectDetector | ColorJudge, folder: Path | None = None
     return path
 
 
-def check_canary(judge: ObjectDetector | ColorJudge, folder: Path | None = None) -> bool:
+def check_canary(judge: Judge, folder: Path | None = None) -> bool:
     """Compare what a judge says with what was recorded.
 
     Returns:
@@ -100,7 +105,7 @@ def check_canary(judge: ObjectDetector | ColorJudge, folder: Path | None = None)
         recorded = msgspec.json.decode(path.read_bytes(), type=Canary)
     except msgspec.DecodeError as error:
         raise DataError(f"canary {path} can't be read: {error}", "record it again") from error
-    fault = _difference(recorded, _observe(judge))
+    fault = _difference(recorded, _observe(judge), texts=hasattr(judge, "read"))
     if fault:
         raise ProtocolMismatchError(
             f"judge {judge.identity().id!r} doesn't see its canary as recorded in {path}: {fault}",
@@ -109,9 +114,12 @@ def check_canary(judge: ObjectDetector | ColorJudge, folder: Path | None = None)
     return True
 
 
-def _observe(judge: ObjectDetector | ColorJudge) -> Canary:
+def _observe(judge: Judge) -> Canary:
     """What the judge says of every picture."""
-    names, numbers = _colors(judge) if hasattr(judge, "classify") else _objects(judge)
+    if hasattr(judge, "read"):
+        names, numbers = _texts(judge)
+    else:
+        names, numbers = _colors(judge) if hasattr(judge, "classify") else _objects(judge)
     return Canary(judge=judge.identity(), names=names, numbers=numbers)
 
 
@@ -128,10 +136,9 @@ def _objects(judge: Any) -> tuple[Any, Any]:
 
 def _flat(found: Any, image: npt.NDArray[np.uint8]) -> list[tuple[str, list[float]]]:
     """Each object's class, and its score and box as shares of the picture."""
-    scale = np.array([image.shape[1], image.shape[0]] * 2, np.float32)
     items: list[tuple[str, Instances]] = list(found.items())
     return [
-        (name, [float(score), *(box / scale).tolist()])
+        (name, [float(score), *_shares(box, image)])
         for name, instances in items
         for score, box in zip(instances.scores, instances.boxes, strict=True)
     ]
@@ -146,6 +153,30 @@ def _colors(judge: Any) -> tuple[Any, Any]:
     return names, tuple(tuple(row) for row in scores(crops).tolist())
 
 
+def _texts(engine: Any) -> tuple[Any, Any]:
+    from tasks.judges.ocr.canary import text_canaries
+
+    images = text_canaries()
+    seen: list[Reading] = engine.read(images)
+    names = tuple(tuple(box.text for box in reading.boxes) for reading in seen)
+    numbers = tuple(
+        tuple(
+            float(value)
+            for box in reading.boxes
+            for value in (box.confidence, *_shares(np.array(box.box), image))
+        )
+        for image, reading in zip(images, seen, strict=True)
+    )
+    return names, numbers
+
+
+def _shares(box: npt.NDArray[Any], image: npt.NDArray[np.uint8]) -> list[float]:
+    """A box of pixels as shares of the picture."""
+    scale = np.array([image.shape[1], image.shape[0]] * 2, np.float32)
+    shares: list[float] = (box / scale).tolist()
+    return shares
+
+
 def _crop(image: npt.NDArray[np.uint8]) -> Crop:
     height, width = image.shape[:2]
     mask = np.zeros((height, width), bool)
@@ -154,11 +185,14 @@ def _crop(image: npt.NDArray[np.uint8]) -> Crop:
     return Crop(image=image, label="cup", box=box, mask=encode_mask(mask))
 
 
-def _difference(recorded: Canary, seen: Canary) -> str:
-    """What differs first; empty if nothing does."""
+def _difference(recorded: Canary, seen: Canary, *, texts: bool) -> str:
+    """What differs first; empty if nothing does.
+
+    Objects may swap places where scores are nearly equal, so only texts are compared as names.
+    """
     for number, (then, now) in enumerate(zip(recorded.numbers, seen.numbers, strict=True)):
         far = _largest(then, now)
-        if far > TOLERANCE:
+        if far > TOLERANCE or (texts and recorded.names[number] != seen.names[number]):
             return (
                 f"picture {number}: {_shown(recorded, number)} then, {_shown(seen, number)} now "
                 f"(largest difference {far:.3g}, allowed {TOLERANCE:g})"
@@ -184,9 +218,25 @@ def _path(identity: Identity, folder: Path | None) -> Path:
     return (folder or canary_folder()) / f"{identity.id}-{key}.json"
 
 
+def _built(
+    detector: str | None, color_judge: str | None, ocr: str | None, weights: str | None, device: str
+) -> Judge:
+    """The judge that was named; an OCR engine brings its own weights."""
+    from tasks.judges.colors import build_color_judge
+    from tasks.judges.detectors import build_detector
+    from tasks.judges.ocr.engines import EngineChoice
+
+    if ocr is not None:
+        return EngineChoice(ocr).load()
+    if detector is not None:
+        return build_detector(detector, weights, device)
+    return build_color_judge(str(color_judge), weights, device)
+
+
 @click.command()
 @click.option("--detector", help="Name of a detector.")
 @click.option("--color-judge", help="Name of a colour classifier.")
+@click.option("--ocr", help="Name of an OCR engine.")
 @click.option("--weights", help="Its weights.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), help=f"Where to; default ${FOLDER}.")
@@ -194,21 +244,15 @@ def main(
     *,
     detector: str | None,
     color_judge: str | None,
+    ocr: str | None,
     weights: str | None,
     device: str,
     folder: Path | None,
 ) -> None:
     """Record what a judge with right weights says of the canary pictures."""
-    from tasks.judges.colors import build_color_judge
-    from tasks.judges.detectors import build_detector
-
-    if (detector is None) == (color_judge is None):
-        raise click.UsageError("give --detector or --color-judge")
-    judge = (
-        build_detector(detector, weights, device)
-        if detector is not None
-        else build_color_judge(str(color_judge), weights, device)
-    )
+    if sum(name is not None for name in (detector, color_judge, ocr)) != 1:
+        raise click.UsageError("give one of --detector, --color-judge and --ocr")
+    judge = _built(detector, color_judge, ocr, weights, device)
     click.echo(f"wrote {record_canary(judge, folder)}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from tasks.shapes.world.raster import CELL_WIDTH, render
 from tasks.shapes.world.scene import Scene, Word
 from tasks.shapes.world.words import WORD_LETTERS
 
-__all__ = ["read_word"]
+__all__ = ["FittedWord", "fit_word", "read_word"]
 
 _LENGTH = 3
 _HALF_HEIGHT = 9
@@ -42,15 +43,45 @@ def read_word(image: NDArray[np.uint8]) -> str:
         >>> read_word(render(sample.scene)) == sample.answer
         True
     """
+    return fit_word(image).text
+
+
+class FittedWord(NamedTuple):
+    """The word that fits a picture best."""
+
+    text: str
+    """Three letters, or nothing."""
+    fit: float
+    """Share of the ink's energy that the letters explain, in [0, 1]; 0 without a word."""
+
+
+def fit_word(image: NDArray[np.uint8]) -> FittedWord:
+    """Read a word of three letters, and say how well its letters explain the ink.
+
+    Args:
+        image: uint8 (64, 64, 3), RGB.
+
+    Returns:
+        The word of `read_word` with its fit.
+
+    Example:
+        >>> from tasks.shapes.world import render, word_sample
+        >>> fit_word(render(word_sample(0, "test", 0).scene)).fit > 0.9
+        True
+    """
     if image.shape != (IMAGE_SIZE, IMAGE_SIZE, 3):
-        return ""
+        return FittedWord("", 0.0)
     ink = _ink(image)
     if ink.sum() < _MIN_INK:
-        return ""
+        return FittedWord("", 0.0)
     dx, dy = _locate(ink)
-    costs = ((_cells(ink, dx, dy)[None, :, None] - _templates()[:, None]) ** 2).sum((3, 4))
+    cells = _cells(ink, dx, dy)
+    costs = ((cells[None, :, None] - _templates()[:, None]) ** 2).sum((3, 4))
     finest = int(costs.min(2).sum(1).argmin())
-    return "".join(WORD_LETTERS[i] for i in costs[finest].argmin(1))
+    text = "".join(WORD_LETTERS[i] for i in costs[finest].argmin(1))
+    energy = float((ink**2).sum())
+    left = float(costs[finest].min(1).sum()) + energy - float((cells**2).sum())
+    return FittedWord(text, max(0.0, 1 - left / energy))
 
 
 def _locate(ink: NDArray[np.float64]) -> tuple[int, int]:

@@ -37,11 +37,15 @@ def _options(folder: Path) -> list[str]:
         "dpg-bench.judge_args={dtype: float32}",
         f"geneval2.prompts={folder / 'geneval2.jsonl'}",
         "geneval2.judge=cheers-nano",
+        "text-rendering.engine=classical",
+        "text-rendering.world=shapes",
+        "text-rendering.prompts=1",
+        "text-rendering.images=2",
     )
     return [part for pair in pairs for part in ("--task-option", pair)]
 
 
-def test_one_command_gives_three_benchmarks(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_one_command_gives_all_benchmarks(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run = tmp_path / "run"
     with pytest.raises(SystemExit) as caught:
         main([*_RUN, "--out", str(run), *_options(tmp_path)])
@@ -56,6 +60,7 @@ def test_one_command_gives_three_benchmarks(tmp_path: Path, capsys: pytest.Captu
         "geneval": 4,
         "dpg-bench": 8,
         "geneval2": 1,
+        "text-rendering": 2,
     }
     assert all(name in table for name in results)
     for plan in read_manifest(run).tasks:

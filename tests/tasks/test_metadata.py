@@ -132,11 +132,13 @@ def test_describing_all_suites_loads_nothing_heavy():
 
 COUNTS = {
     "easy-vqa": "questions",
+    "ocr-roundtrip": "images",
     "reconstruction": "images",
     "shapes-edit": "edits",
     "shapes-geneval": "prompts",
     "shapes-mmbench": "questions",
     "shapes-ocr": "words",
+    "text-rendering": "prompts",
 }
 
 

@@ -1,0 +1,1 @@
+"""Text that a model draws or reconstructs, read by an OCR engine."""
