@@ -1,7 +1,7 @@
 """Finding and building the model that a run names.
 
 A model is named by its registry name, by `NAME:LOCATION` (short for the argument `path`), or by
-`FILE.py:CLASS` for an adapter in the user's own file.
+`FILE.py:NAME` for an adapter, or a plain function that answers, in the user's own file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.adapter import ModelAdapter
 from harness.errors import AdapterError, SpecError
+from harness.functions import answers_plainly, function_adapter
 from harness.names import suggest
 from harness.records import JsonValue
 from harness.registry import models
@@ -74,7 +75,7 @@ def build_model(ref: ModelRef) -> ModelAdapter:
     if not isinstance(model, ModelAdapter):
         raise AdapterError(
             f"model {ref.name!r} is a {type(model).__name__}, not an adapter",
-            "derive its class from harness.ModelAdapter",
+            "derive its class from harness.ModelAdapter, or name a function of prompt and images",
         )
     return model
 
@@ -104,14 +105,14 @@ def _from_file(name: str) -> Callable[..., ModelAdapter]:
         raise AdapterError(
             f"model {name!r}: "
             + (f"no file {path}" if attribute else "no class is named behind the file"),
-            "write ./file.py:ClassName",
+            "write ./file.py:NAME, a class or a function",
         )
     module = _imported(path)
     if not hasattr(module, attribute):
         hint = suggest(attribute, vars(module))
         raise AdapterError(f"{path} has no {attribute!r}", hint or "name the class in that file")
-    found: Callable[..., ModelAdapter] = getattr(module, attribute)
-    return found
+    found: Callable[..., Any] = getattr(module, attribute)
+    return function_adapter(found, path) if answers_plainly(found) else found
 
 
 def _imported(path: Path) -> ModuleType:

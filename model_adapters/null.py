@@ -24,6 +24,7 @@ from harness.records import (
     Response,
     Usage,
 )
+from harness.rgb import as_rgb
 from harness.seeds import stream_seed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class NullModel(ModelAdapter):
 
     def edit_image(self, requests: Sequence[EditImageRequest]) -> list[Response]:
         """Return the picture unchanged."""
-        return [Response(image=_as_rgb(request.image), usage=Usage(nfe=0)) for request in requests]
+        return [Response(image=as_rgb(request.image), usage=Usage(nfe=0)) for request in requests]
 
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Give every continuation log-likelihood -1."""
@@ -116,7 +117,7 @@ class NullModel(ModelAdapter):
 
     def reconstruct(self, requests: Sequence[ReconstructRequest]) -> list[Response]:
         """Return the picture unchanged."""
-        return [Response(image=_as_rgb(request.image)) for request in requests]
+        return [Response(image=as_rgb(request.image)) for request in requests]
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """Large batches of text, small batches of pictures."""
@@ -150,7 +151,3 @@ def noise_image(width: int, height: int, seed: int) -> Image:
     generator = np.random.default_rng(stream_seed(seed, "noise"))
     pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(pixels, "RGB")
-
-
-def _as_rgb(image: Image) -> Image:
-    return image.convert("RGB")

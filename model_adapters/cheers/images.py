@@ -10,6 +10,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from harness.rgb import as_rgb
+
 DUMMY_SIDE = 256
 """Side in pixels of a dummy image before it is prepared like any other."""
 
@@ -28,7 +30,7 @@ def to_image(pixels: Tensor) -> Image.Image:
 
 def for_understanding(image: Image.Image, side: int) -> Tensor:
     """Fit the longer side to `side` (bicubic) and pad with black, centred: (3, side, side)."""
-    image = image.convert("RGB")
+    image = as_rgb(image)
     scale = min(side / image.height, side / image.width)
     width, height = _scaled(image, scale)
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -39,7 +41,7 @@ def for_understanding(image: Image.Image, side: int) -> Tensor:
 
 def for_generation(image: Image.Image, side: int) -> Tensor:
     """Resize the shorter side to `side` (bicubic) and crop the centre: (3, side, side)."""
-    image = image.convert("RGB")
+    image = as_rgb(image)
     width, height = _scaled(image, side / min(image.size))
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - side) // 2, (height - side) // 2

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import AdapterError
+from harness.rgb import as_rgb
 from model_adapters.hf_vlm.loading import Checkpoint
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def prepare(
 
 
 def _chat(prompt: str, images: Sequence[Image]) -> list[dict[str, Any]]:
-    pictures = [{"type": "image", "image": image.convert("RGB")} for image in images]
+    pictures = [{"type": "image", "image": as_rgb(image)} for image in images]
     return [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
 
 

@@ -1,12 +1,14 @@
 """Naming a model: registry, location, the user's own file."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness.errors import AdapterError, SpecError, UnknownNameError
 from harness.models import build_model, find_model, model_ref
-from harness.records import AnswerRequest
+from harness.records import AnswerRequest, Capability, TextDecoding
 from harness.runspec import ModelRef
 
 OWN = """
@@ -105,3 +107,74 @@ def test_wrong_arguments_name_the_right_ones(args: dict[str, object], said: str)
 def test_an_unknown_model():
     with pytest.raises(UnknownNameError, match="nul"):
         build_model(ModelRef(name="nul"))
+
+
+# --- a plain function ----------------------------------------------------------------------------
+
+PLAIN = """
+def answer(prompt, images, seed, word="A", *, times=1):
+    'Says a word.'
+    return (word * times) + f" {prompt} {len(images)} {seed}" if word else None
+
+
+async def later(prompt, images):
+    return "A"
+
+
+def factory(word):
+    return None
+"""
+
+
+@pytest.fixture
+def plain_file(tmp_path: Path) -> Path:
+    path = tmp_path / "plain.py"
+    path.write_text(PLAIN)
+    return path
+
+
+def test_a_plain_function_is_a_model(plain_file: Path):
+    model = build_model(ModelRef(name=f"{plain_file}:answer", args={"word": "B", "times": 2}))
+    requests = [
+        AnswerRequest(prompt=p, images=(Image.new("RGB", (1, 1)),), seed=5) for p in ("x", "y")
+    ]
+    assert [r.text for r in model.answer(requests)] == ["BB x 1 5", "BB y 1 5"]
+    assert (model.card.name, model.card.summary) == ("answer", "Says a word.")
+    assert model.card.capabilities == {Capability.ANSWER}
+
+
+def test_a_function_s_answer_is_cut_at_a_stop_string(plain_file: Path):
+    model = build_model(ModelRef(name=f"{plain_file}:answer"))
+    request = AnswerRequest(prompt="x", decoding=TextDecoding(stop=(" ",)))
+    assert model.answer([request])[0].text == "A"
+
+
+def test_a_function_is_identified_by_its_file_and_arguments(plain_file: Path):
+    def fingerprint(**args: str):
+        return build_model(ModelRef(name=f"{plain_file}:answer", args=args)).fingerprint()
+
+    first = fingerprint()
+    assert first == fingerprint() != fingerprint(word="B")
+    assert first.config["file_sha256"] == hashlib.sha256(PLAIN.encode()).hexdigest()
+    plain_file.write_text(PLAIN + "# changed\n")
+    assert fingerprint() != first
+
+
+def test_a_function_that_returns_no_text_is_named(plain_file: Path):
+    model = build_model(ModelRef(name=f"{plain_file}:answer", args={"word": ""}))
+    with pytest.raises(AdapterError, match=r"'answer' of .*plain\.py returned a NoneType"):
+        model.answer([AnswerRequest(prompt="x")])
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "error"),
+    [
+        ("answer", {"wrod": "B"}, "did you mean 'word'"),
+        ("answer", {"seed": 1}, "it takes: word, times"),
+        ("later", {}, "missing"),
+        ("factory", {"word": 1}, "name a function of prompt and images"),
+    ],
+)
+def test_mistakes_with_functions(plain_file: Path, name: str, args: dict[str, str], error: str):
+    with pytest.raises((SpecError, AdapterError), match=error):
+        build_model(ModelRef(name=f"{plain_file}:{name}", args=args))
