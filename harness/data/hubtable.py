@@ -75,6 +75,7 @@ class HubTable:
     """
 
     missing: frozenset[str] = frozenset()
+    rectangular = False
     folder = Path()
 
     def __init__(self, address: str) -> None:

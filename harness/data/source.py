@@ -38,6 +38,9 @@ class Source(Protocol):
     missing: frozenset[str]
     """Text that stands for a missing cell."""
 
+    rectangular: bool
+    """Whether every row should have a cell in every column."""
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""

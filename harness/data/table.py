@@ -55,6 +55,13 @@ class Row:
         """A cell as the file has it, text or JSON value; `None` without the column."""
         return self._values.get(name)
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Columns that the row should have a cell in, as a TSV's row, but is too short for."""
+        if not self._source.rectangular:
+            return ()
+        return tuple(name for name in self._source.columns if name not in self._values)
+
     def __contains__(self, name: str) -> bool:
         """Whether the table has that column; in JSON lines a row may lack its cell."""
         return name in self._values or name in self._source.columns
