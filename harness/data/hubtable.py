@@ -76,7 +76,7 @@ class HubTable:
 
     missing: frozenset[str] = frozenset()
     rectangular = False
-    folder = Path()
+    folder = None
 
     def __init__(self, address: str) -> None:
         self.name = address

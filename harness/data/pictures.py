@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 import warnings
 from collections import OrderedDict
@@ -118,8 +119,13 @@ class Pictures:
         return rows
 
     def _from_file(self, path: Path) -> bytes:
-        folder = self._source.folder.resolve()
-        target = (folder / path).resolve()
+        """A picture beside the table; links there are the user's own and may lead elsewhere."""
+        if self._source.folder is None:
+            raise BadCellError(
+                f"names {path}, but the table has no folder", "take data that hold their pictures"
+            )
+        folder = Path(os.path.normpath(self._source.folder.absolute()))
+        target = Path(os.path.normpath(folder / path))
         if not target.is_relative_to(folder):
             raise BadCellError(
                 f"names {path}, which is outside {folder}", "put pictures beside the table"

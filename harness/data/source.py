@@ -32,8 +32,10 @@ class Source(Protocol):
     name: str
     """File name, for messages."""
 
-    folder: Path
-    """Folder that paths of pictures are relative to."""
+    @property
+    def folder(self) -> Path | None:
+        """Folder that paths of pictures are relative to; `None` if the table isn't in one."""
+        ...
 
     missing: frozenset[str]
     """Text that stands for a missing cell."""

@@ -183,7 +183,7 @@ def open_table(location: Path | str) -> Table:
 
     if is_hub_table(str(location)):
         return Table(HubTable(str(location)))
-    return Table(_source(Path(location).expanduser()))
+    return Table(_source(Path(location).expanduser().absolute()))
 
 
 def _source(path: Path) -> Source:

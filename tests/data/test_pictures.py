@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from harness.data import describe, open_table
-from harness.data.imagecells import BadCellError
+from harness.data.imagecells import BadCellError, Reference, items
 from harness.data.pictures import FORMATS, decode
 from harness.errors import DataError
-from tests.data.toys import png64, question, write_tsv
+from tests.data.toys import png, png64, question, write_tsv
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 8 8
@@ -106,3 +106,81 @@ def test_data_addresses_hold_pictures_too(tmp_path: Path):
     rows = [question(1, image=f"data:image/png;base64,{png64('red')}")]
     table = open_table(write_tsv(tmp_path / "t.tsv", rows))
     assert table.images(0)[0].getpixel((0, 0)) == (255, 0, 0)
+
+
+PATHS = {
+    "p/1.png": True,
+    "p/../p/1.png": True,
+    "./p/1.png": True,
+    "link/1.png": True,
+    "linked.png": True,
+    "../out/1.png": False,
+    "p/../../out/1.png": False,
+    "/etc/1.png": False,
+    "p/2.png": False,
+    "p.png": False,
+}
+
+
+@pytest.mark.parametrize(("path", "readable"), PATHS.items())
+def test_paths_stay_beside_the_table_though_links_may_lead_out(
+    tmp_path: Path, path: str, *, readable: bool
+):
+    """The hub's cache keeps a snapshot's files as links to where their bytes are."""
+    folder = tmp_path / "in"
+    for name in ("in/p", "out"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").write_bytes(png("red"))
+    (folder / "link").symlink_to(tmp_path / "out")
+    (folder / "linked.png").symlink_to(tmp_path / "out" / "1.png")
+    (folder / "p.png").mkdir()
+    (folder / "metadata.jsonl").write_text(f'{{"file_name": "{path}", "index": 4}}')
+    table = open_table(folder)
+    if readable:
+        assert table.images(0)[0].getpixel((0, 0)) == (255, 0, 0)
+        return
+    with pytest.raises(
+        DataError, match=r"row 0 \(index 4\): its image names .*, which (is out|can't)"
+    ):
+        table.images(0)
+
+
+def test_a_table_keeps_its_place_when_the_program_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "1.png").write_bytes(png("red"))
+    (tmp_path / "t.jsonl").write_text('{"image": "1.png"}')
+    monkeypatch.chdir(tmp_path)
+    table = open_table("t.jsonl")
+    monkeypatch.chdir("/")
+    assert table.images(0)[0].size == (8, 6)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kinds"),
+    [
+        ("7", [Reference]),
+        (7, [Reference]),
+        ("a/b.JPG", [Path]),
+        (["1.png", "2.webp"], [Path, Path]),
+        ("['1.png', '2']", [Path, Reference]),
+        ("[1, 2]", [Reference, Reference]),
+        ({"bytes": b"x", "path": "1.png"}, [bytes]),
+        ({"bytes": b"", "path": "1.png"}, [Path]),
+        ([{"bytes": b"x", "path": None}, b"y"], [bytes, bytes]),
+        (base64.b64encode(bytes(60)).decode(), [bytes]),
+        (f"data:image/webp;base64,{base64.b64encode(bytes(60)).decode()}", [bytes]),
+    ],
+)
+def test_what_a_cell_holds_is_told_by_its_looks(cell: object, kinds: list[type]):
+    found = list(items(cell))
+    assert len(found) == len(kinds)
+    assert all(isinstance(item, kind) for item, kind in zip(found, kinds, strict=True))
+
+
+@pytest.mark.parametrize(
+    "cell", [1.5, {"bytes": None, "path": None}, {}, {"a": 1}, [1.5], "[1.5]", "[,]"]
+)
+def test_what_holds_no_picture_is_an_error(cell: object):
+    with pytest.raises(BadCellError):
+        list(items(cell))

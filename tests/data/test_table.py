@@ -94,6 +94,17 @@ def test_a_file_that_changes_meanwhile_is_noticed(tmp_path: Path):
         table.row(1)
 
 
+def test_a_file_that_goes_meanwhile_is_noticed(tmp_path: Path):
+    path = write_tsv(tmp_path / "t.tsv", [question(n) for n in range(3)])
+    table = open_table(path)
+    assert len(table) == 3
+    path.unlink()
+    with pytest.raises(DataError, match=r"t\.tsv can't be read: No such file"):
+        table.row(1)
+    with pytest.raises(DataError, match="can't be read"):
+        next(iter(table))
+
+
 # Text that pandas.read_csv and the csv module read alike: what upstream writes.
 CELL = st.text(st.sampled_from(string.ascii_letters + " \"'\t\n,;\\é漢\u202e\x1b"), max_size=12)
 
