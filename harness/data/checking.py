@@ -21,6 +21,9 @@ __all__ = ["Finding", "Kind", "check"]
 class Kind(StrEnum):
     """What was found."""
 
+    SHORT_ROW = "short-row"
+    """A row has fewer cells than the header, so that others are missing."""
+
     EMPTY_QUESTION = "empty-question"
     """A row has no question."""
 
@@ -75,6 +78,7 @@ class Finding(Record, frozen=True, kw_only=True):
 
 
 _REMEDY = {
+    Kind.SHORT_ROW: "look for a tab too few, or a carriage return that should be quoted",
     Kind.EMPTY_QUESTION: "leave the row out, or fetch the file again",
     Kind.NO_ANSWER: "leave the row out: it can't be scored",
     Kind.NO_ANSWERS: "take a split with answers, or submit the responses to the benchmark's server",
@@ -136,6 +140,9 @@ class _Checker:
         """Findings of one row."""
         self._rows += 1
         row = scanned.row
+        if row.lacking:
+            what = f"the row ends before {', '.join(row.lacking)}"
+            yield self._finding(row, Kind.SHORT_ROW, what)
         if self._names.question in row and not row[self._names.question].strip():
             yield self._finding(row, Kind.EMPTY_QUESTION, "the question is empty")
         yield from self._image(scanned)

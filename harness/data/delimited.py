@@ -23,13 +23,16 @@ _LIMIT = threading.Lock()
 class DelimitedFile(TextFile):
     """A table with a header; cells may be quoted and then hold delimiters, quotes and newlines.
 
-    Rows with fewer cells than the header lack the last ones, as in pandas. More cells, a file that
-    ends within a row, NUL bytes and what isn't UTF-8 are errors.
+    Rows with fewer cells than the header lack the last ones, and a carriage return alone ends a
+    row, as in pandas; `check` finds such rows. More cells, a file that ends within a row, NUL bytes
+    and what isn't UTF-8 are errors.
 
     Args:
         path: The file.
         delimiter: Between cells.
     """
+
+    rectangular = True
 
     def __init__(self, path: Path, delimiter: str) -> None:
         super().__init__(path)
@@ -69,18 +72,13 @@ class DelimitedFile(TextFile):
                 f"has {len(cells)} cells, the header {wanted}",
                 "quote cells that hold a delimiter, or fetch the file again",
             )
-        if len(cells) < wanted:
-            if not line.endswith(("\n", "\r")):
-                raise self._torn(lines)
-            cells += [""] * (wanted - len(cells))
-        return dict(zip(self.columns, cells, strict=True))
+        if len(cells) < wanted and not line.endswith(("\n", "\r")):
+            raise self._torn(lines)
+        return dict(zip(self.columns, cells, strict=False))
 
     def _cells(self, lines: Lines, line: str) -> list[str]:
         if _QUOTE in line:
             return self._quoted(lines, line)
-        end = line.find("\r")
-        if end >= 0 and line[end:] not in ("\r\n", "\r"):
-            raise self._bare_return(lines)
         cells = line.split(self._delimiter)
         cells[-1] = cells[-1].rstrip("\r\n")
         return cells
@@ -95,10 +93,7 @@ class DelimitedFile(TextFile):
             ended = True
 
         with _long_cells():
-            try:
-                cells = next(csv.reader(chain([line], further()), delimiter=self._delimiter))
-            except csv.Error:
-                raise self._bare_return(lines) from None
+            cells = next(csv.reader(chain([line], further()), delimiter=self._delimiter))
         if ended:
             raise self._torn(lines)
         return cells
@@ -108,12 +103,6 @@ class DelimitedFile(TextFile):
         return lines.error(
             "is broken off: the file ends within it",
             "fetch the file again; `cheers-bench data verify` compares checksums",
-        )
-
-    @staticmethod
-    def _bare_return(lines: Lines) -> Exception:
-        return lines.error(
-            "has a carriage return that ends no line", "quote the cell, or save with LF line ends"
         )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from harness.data.convention import Convention, convention
+from harness.data.pictures import DAMAGE, FORMATS
 from harness.data.table import Row, Scanned, Table
 from harness.records import Record
 
@@ -160,12 +161,12 @@ def _size(data: bytes) -> tuple[int, int] | None:
     from PIL import ExifTags, Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
                 return (image.height, image.width) if turned else image.size
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except (*DAMAGE, Image.DecompressionBombError):
             return None
 
 

@@ -75,7 +75,8 @@ class HubTable:
     """
 
     missing: frozenset[str] = frozenset()
-    folder = Path()
+    rectangular = False
+    folder = None
 
     def __init__(self, address: str) -> None:
         self.name = address

@@ -17,6 +17,7 @@ class JsonLinesFile(TextFile):
     """One JSON object per line; a key that a row lacks is a missing cell."""
 
     missing: frozenset[str] = frozenset()
+    rectangular = False
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

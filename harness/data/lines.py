@@ -24,16 +24,20 @@ class Lines:
     Args:
         file: Opened in binary mode.
         name: File name, for messages.
+        returns: A carriage return alone ends a line too, as it does for pandas.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, *, returns: bool = True) -> None:
         self._file = file
         self._name = name
+        self._returns = returns
+        self._raw = b""
+        self._used = 0
+        self._left = MAX_RECORD
         self.position = file.tell()
         """Byte offset of the next line."""
         self.row = -1
         """Number of the record being read; -1 is the header."""
-        self._left = MAX_RECORD
 
     def start(self) -> None:
         """Begin a record: its length is counted anew."""
@@ -45,7 +49,7 @@ class Lines:
         Raises:
             DataError: It isn't UTF-8, has a NUL byte, or the record is too long.
         """
-        line = self._file.readline(self._left)
+        line = self._line()
         at, self.position = self.position, self.position + len(line)
         self._left -= len(line)
         if self._left <= 0:
@@ -63,6 +67,20 @@ class Lines:
         """An error that says where in the file it is."""
         place = "the header" if self.row < 0 else f"row {self.row}"
         return DataError(f"{self._name}: {place} {what}", remedy)
+
+    def _line(self) -> bytes:
+        if self._used >= len(self._raw):
+            self._raw, self._used = self._file.readline(MAX_RECORD), 0
+        start, self._used = self._used, self._end()
+        whole = start == 0 and self._used == len(self._raw)
+        return self._raw if whole else self._raw[start : self._used]
+
+    def _end(self) -> int:
+        """Where the next line ends in the bytes that have been read."""
+        at = self._raw.find(b"\r", self._used) if self._returns else -1
+        if at < 0 or self._raw.startswith(b"\n", at + 1):
+            return len(self._raw)
+        return at + 1
 
     def _decode(self, line: bytes, at: int) -> str:
         if b"\0" in line:

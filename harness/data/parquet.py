@@ -34,6 +34,7 @@ class ParquetFile:
     """
 
     missing: frozenset[str] = frozenset()
+    rectangular = False
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import struct
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -18,9 +20,19 @@ from harness.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Pictures", "decode", "normal_index"]
+__all__ = ["DAMAGE", "FORMATS", "Pictures", "decode", "normal_index"]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""Formats that are decoded; Pillow knows others, of which some start programs (EPS)."""
+
+_LOOSE = (TypeError, KeyError, IndexError, ZeroDivisionError, OverflowError, MemoryError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, *_LOOSE)
+"""What Pillow raises on damaged files: the first four by design, the others where it overlooks
+something."""
 
 _KEPT = 8
+_MOST = 1024
+_HOPS = 64
 _FETCH = "fetch the file again; `cheers-bench data show` lists every such row"
 
 
@@ -43,7 +55,7 @@ class Pictures:
         """
         record = self._source.record(number)
         try:
-            return tuple(self._decoded(data) for data in self._files(number, record))
+            return tuple(self._decoded(data) for data in self._bounded(number, record))
         except BadCellError as error:
             raise self._error(number, record, error) from error
 
@@ -59,13 +71,22 @@ class Pictures:
         """
         record = self._source.record(number) if record is None else record
         try:
-            return tuple(self._files(number, record))
+            return tuple(self._bounded(number, record))
         except BadCellError as error:
             raise self._error(number, record, error) from error
+
+    def _bounded(self, number: int, record: Record) -> Iterator[bytes]:
+        """A row's files, unless lists of references multiply them without end."""
+        for count, data in enumerate(self._files(number, record)):
+            if count >= _MOST:
+                raise BadCellError(f"stands for more than {_MOST} pictures", _FETCH)
+            yield data
 
     def _files(self, number: int, record: Record, way: tuple[int, ...] = ()) -> Iterator[bytes]:
         if number in way:
             raise BadCellError(f"refers to itself through rows {', '.join(map(str, way))}", _FETCH)
+        if len(way) > _HOPS:
+            raise BadCellError(f"is more than {_HOPS} references away", _FETCH)
         missing = self._source.missing
         cells = [c for c in picture_cells(record) if not (isinstance(c, str) and c in missing)]
         if not cells:
@@ -90,16 +111,21 @@ class Pictures:
         )
 
     @cached_property
-    def _rows_by_index(self) -> dict[str, tuple[int, ...]]:
-        rows: dict[str, tuple[int, ...]] = {}
+    def _rows_by_index(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
         for number, record in enumerate(self._source.records(pictures=False)):
             index = normal_index(as_text(record.get("index")))
-            rows[index] = (*rows.get(index, ()), number)
+            rows.setdefault(index, []).append(number)
         return rows
 
     def _from_file(self, path: Path) -> bytes:
-        folder = self._source.folder.resolve()
-        target = (folder / path).resolve()
+        """A picture beside the table; links there are the user's own and may lead elsewhere."""
+        if self._source.folder is None:
+            raise BadCellError(
+                f"names {path}, but the table has no folder", "take data that hold their pictures"
+            )
+        folder = Path(os.path.normpath(self._source.folder.absolute()))
+        target = Path(os.path.normpath(folder / path))
         if not target.is_relative_to(folder):
             raise BadCellError(
                 f"names {path}, which is outside {folder}", "put pictures beside the table"
@@ -128,7 +154,10 @@ class Pictures:
 
 
 def decode(data: bytes) -> Image:
-    """Decode a picture as RGB, turned as its EXIF orientation says.
+    """Decode a picture as RGB, turned as its EXIF orientation says; other metadata is ignored.
+
+    Args:
+        data: A file of one of `FORMATS`.
 
     Raises:
         BadCellError: It isn't a picture, is damaged, or is larger than Pillow's limit of pixels.
@@ -136,15 +165,16 @@ def decode(data: bytes) -> Image:
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(data)) as opened:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 return ImageOps.exif_transpose(opened).convert("RGB")
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadCellError(
                 f"is too large: {error}", "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
             ) from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except DAMAGE as error:
             raise BadCellError(f"is no picture: {error}", _FETCH) from error
 
 

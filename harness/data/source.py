@@ -32,11 +32,16 @@ class Source(Protocol):
     name: str
     """File name, for messages."""
 
-    folder: Path
-    """Folder that paths of pictures are relative to."""
+    @property
+    def folder(self) -> Path | None:
+        """Folder that paths of pictures are relative to; `None` if the table isn't in one."""
+        ...
 
     missing: frozenset[str]
     """Text that stands for a missing cell."""
+
+    rectangular: bool
+    """Whether every row should have a cell in every column."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -25,14 +25,14 @@ class Row:
     reads as it is, and an empty one is empty.
     """
 
-    __slots__ = ("_missing", "_values", "number", "where")
+    __slots__ = ("_source", "_values", "number", "where")
 
     def __init__(self, number: int, record: Record, source: Source) -> None:
         self.number = number
         """Number of the data row, from 0."""
         self.where = f"{source.name} row {number}"
         """`FILE row N`, for messages."""
-        self._missing = source.missing
+        self._source = source
         self._values = {
             name: shown(cell) if is_image_column(name) else cell for name, cell in record.items()
         }
@@ -43,20 +43,28 @@ class Row:
         Raises:
             DataError: There is no such column.
         """
-        if name not in self._values:
-            raise _lacking(self.where, (name,), tuple(self._values))
-        return as_text(self._values[name], self._missing)
+        if name not in self:
+            raise _lacking(self.where, (name,), self._source.columns)
+        return as_text(self._values.get(name), self._source.missing)
 
     def get(self, name: str, default: str = "") -> str:
         """A cell as text, or `default` where the column or the cell is missing."""
-        return as_text(self._values.get(name), self._missing) or default
+        return as_text(self._values.get(name), self._source.missing) or default
 
     def value(self, name: str) -> Any:
         """A cell as the file has it, text or JSON value; `None` without the column."""
         return self._values.get(name)
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Columns that the row should have a cell in, as a TSV's row, but is too short for."""
+        if not self._source.rectangular:
+            return ()
+        return tuple(name for name in self._source.columns if name not in self._values)
+
     def __contains__(self, name: str) -> bool:
-        return name in self._values
+        """Whether the table has that column; in JSON lines a row may lack its cell."""
+        return name in self._values or name in self._source.columns
 
     def __repr__(self) -> str:
         return f"<{self.where}>"
@@ -175,7 +183,7 @@ def open_table(location: Path | str) -> Table:
 
     if is_hub_table(str(location)):
         return Table(HubTable(str(location)))
-    return Table(_source(Path(location).expanduser()))
+    return Table(_source(Path(location).expanduser().absolute()))
 
 
 def _source(path: Path) -> Source:

@@ -24,6 +24,7 @@ class TextFile(abc.ABC):
     """
 
     missing: frozenset[str] = MISSING
+    rectangular: bool
     blank: str = " \t\r\n"
     """A line of these alone is no record."""
 
@@ -46,7 +47,7 @@ class TextFile(abc.ABC):
         self._snapshot.check()
         offsets = array("Q")
         with self.path.open("rb", buffering=BUFFER) as file:
-            lines = Lines(file, self.name)
+            lines = Lines(file, self.name, returns=self.rectangular)
             for offset, record in self._read(lines):
                 offsets.append(offset)
                 yield record
@@ -62,7 +63,7 @@ class TextFile(abc.ABC):
         self._snapshot.check()
         with self.path.open("rb", buffering=BUFFER) as file:
             file.seek(offset)
-            lines = Lines(file, self.name)
+            lines = Lines(file, self.name, returns=self.rectangular)
             lines.row = number
             lines.start()
             return self._parse(lines, lines.next())

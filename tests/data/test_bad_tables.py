@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.data import open_table
+from harness.data import Kind, check, open_table
 from harness.data.lines import MAX_RECORD
 from harness.errors import DataError
 from tests.data.toys import png, png64, question, write_tsv
@@ -88,12 +88,20 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path):
         list(open_table(write(tmp_path, b"a\tb\ta\n1\t2\t3\n")))
 
 
-@pytest.mark.parametrize("row", [b"1\tWh\rat?\t\n", b'"1"\tWh\rat?\t\n'])
-def test_a_bare_carriage_return_is_refused_outside_quotes(tmp_path: Path, row: bytes):
-    with pytest.raises(DataError, match="row 0 has a carriage return that ends no line"):
-        list(open_table(write(tmp_path, HEAD + row)))
-    quoted = open_table(write(tmp_path, HEAD + b'1\t"Wh\rat?"\t\n'))
-    assert quoted.row(0)["question"] == "Wh\rat?"
+def test_a_carriage_return_alone_ends_a_row_outside_quotes(tmp_path: Path):
+    """As in pandas, whose writer doesn't quote it: both halves are short rows, and are found."""
+    table = open_table(write(tmp_path, HEAD + b'1\tWh\rat?\t\n"2"\t"Wh\ro?"\tx\r3\ty\tz\r\n'))
+    rows = [[row[name] for name in table.columns] for row in table]
+    assert rows == [["1", "Wh", ""], ["at?", "", ""], ["2", "Wh\ro?", "x"], ["3", "y", "z"]]
+    assert [table.row(n)["index"] for n in range(4)] == ["1", "at?", "2", "3"]
+    found = [(f.row, f.what) for f in check(table) if f.kind is Kind.SHORT_ROW]
+    assert found == [(0, "the row ends before image"), (1, "the row ends before image")]
+
+
+def test_a_file_of_an_old_macintosh_is_read(tmp_path: Path):
+    table = open_table(write(tmp_path, b"a\tb\r1\t2\r\r3\t4\r"))
+    assert [(row["a"], row["b"]) for row in table] == [("1", "2"), ("3", "4")]
+    assert table.row(1)["b"] == "4"
 
 
 def test_a_quote_inside_a_cell_is_a_character(tmp_path: Path):

@@ -108,6 +108,16 @@ def test_files_that_datasets_keeps_are_read_and_hashed_by_content(
     assert found[0] == found[1]
 
 
+def test_a_path_in_a_row_reads_nothing_from_here(
+    asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "secret.png").write_bytes(png("red"))
+    monkeypatch.chdir(tmp_path)
+    asked.append("secret.png")
+    with pytest.raises(DataError, match=r"names secret\.png, but the table has no folder"):
+        open_table("hf://datasets/o/n@abc?split=kept").images(0)
+
+
 def test_a_table_can_be_sent_to_another_process(asked: list[Any]):
     assert pickle.loads(pickle.dumps(open_table(ADDRESS))).row(0)["question"] == "Q?"
 

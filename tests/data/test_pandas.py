@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.data import open_table
@@ -54,15 +54,35 @@ def test_recorded_cases(tmp_path: Path, case: str):
     assert read(tmp_path / "t.tsv") == expected
 
 
-PIECES = ["a", "b", '"', '""', "\t", "\t", "\n", "\r\n", " ", "N/A", "None", 'x"y', '"q"', "\n\n"]
+PIECES = [
+    "a",
+    "b",
+    '"',
+    '""',
+    "\t",
+    "\t",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "N/A",
+    "None",
+    'x"y',
+    '"q"',
+    "\n\n",
+]
 
 
 @settings(max_examples=300, deadline=None)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=30))
 def test_pandas_agrees_or_we_refuse(tmp_path_factory: pytest.TempPathFactory, pieces: list[str]):
-    """Where both read a file they read the same; we refuse some that pandas reads somehow."""
+    """Where both read a file they read the same; we refuse some that pandas reads somehow.
+
+    After a carriage return alone, pandas swallows a tab. Such rows are broken either way.
+    """
     pandas = pytest.importorskip("pandas", reason="the reference isn't here: pip install pandas")
     text = "c1\tc2\tc3\n" + "".join(pieces) + "\n"
+    assume("\r\t" not in text)
     path = tmp_path_factory.mktemp("t") / "t.tsv"
     path.write_bytes(text.encode())
     try:

@@ -246,5 +246,7 @@ def test_another_process_at_work_is_waited_for_in_vain(
 def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CHEERS_BENCH_DATA", str(tmp_path))
     assert Cache().root == tmp_path
+    monkeypatch.setenv("CHEERS_BENCH_DATA", "~/data")
+    assert Cache().root == Path.home() / "data"
     monkeypatch.delenv("CHEERS_BENCH_DATA")
     assert Cache().root == Path.home() / ".cache" / "cheers-bench" / "data"

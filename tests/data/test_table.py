@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.data import open_table
+from harness.data import describe, open_table
 from harness.data.source import MISSING
 from harness.errors import DataError, SpecError
 from tests.data.toys import COLUMNS, png, png64, question, write_tsv
@@ -94,6 +94,17 @@ def test_a_file_that_changes_meanwhile_is_noticed(tmp_path: Path):
         table.row(1)
 
 
+def test_a_file_that_goes_meanwhile_is_noticed(tmp_path: Path):
+    path = write_tsv(tmp_path / "t.tsv", [question(n) for n in range(3)])
+    table = open_table(path)
+    assert len(table) == 3
+    path.unlink()
+    with pytest.raises(DataError, match=r"t\.tsv can't be read: No such file"):
+        table.row(1)
+    with pytest.raises(DataError, match="can't be read"):
+        next(iter(table))
+
+
 # Text that pandas.read_csv and the csv module read alike: what upstream writes.
 CELL = st.text(st.sampled_from(string.ascii_letters + " \"'\t\n,;\\é漢\u202e\x1b"), max_size=12)
 
@@ -148,6 +159,15 @@ def test_json_lines_have_values_of_their_own(tmp_path: Path):
     )
     assert table.images(0)[0].size == (8, 6)
     table.require("hint")
+    assert (first["hint"], first.value("hint"), "hint" in first) == ("", None, True)
+    with pytest.raises(DataError, match=r"row 0: no column 'hunt'; it has 'question'"):
+        first["hunt"]
+
+
+def test_options_that_some_json_rows_lack_are_fewer_options(tmp_path: Path):
+    lines = ['{"question": "Q1", "A": "x", "B": "y", "C": "z"}', '{"question": "Q2", "A": "x"}']
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    assert describe(open_table(tmp_path / "t.jsonl")).options == {"1": 1, "3": 1}
 
 
 @pytest.mark.parametrize("line", ["{", "[1]", "null", '{"a": 1} x', "not json"])
