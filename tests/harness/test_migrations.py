@@ -104,13 +104,13 @@ def test_an_older_ledger_is_migrated_when_it_is_opened(
     connection = sqlite3.connect(tmp_path / "ledger.sqlite")
     with connection:
         connection.execute("ALTER TABLE samples RENAME COLUMN category TO kind")
-        connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = ?", (str(SCHEMA_VERSION - 1),))
     connection.close()
 
     def rename(old: sqlite3.Connection) -> None:
         old.execute("ALTER TABLE samples RENAME COLUMN kind TO category")
 
-    steps = (Migration(0, ledger=rename),)
+    steps = (Migration(SCHEMA_VERSION - 1, ledger=rename),)
     monkeypatch.setitem(migrate_ledger.__kwdefaults__, "steps", steps)
     with Ledger.open(tmp_path) as reader:
         assert reader.sample("t", "a").sample == Sample(id="a")

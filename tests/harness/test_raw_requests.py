@@ -12,6 +12,7 @@ from harness.records import (
     AnswerRequest,
     GenerateImageRequest,
     LogLikelihoodRequest,
+    Request,
     Response,
     TextDecoding,
 )
@@ -34,7 +35,7 @@ PICTURE = Image.new("RGB", (2, 2), (1, 2, 3))
     ],
     ids=["answer", "loglikelihood", "image"],
 )
-def test_digests_are_those_of_the_version_before_raw_requests(request_, digest: str):
+def test_digests_are_those_of_the_version_before_raw_requests(request_: Request, digest: str):
     assert request_digest(request_) == digest
 
 
