@@ -42,7 +42,7 @@ def locate(path: str, revision: str | None) -> Path:
         CheckpointError: There is no such folder and no such hub id.
     """
     folder = Path(path)
-    if folder.is_dir():
+    if path and folder.is_dir():
         return folder
     if not _HUB_ID.fullmatch(path):
         raise CheckpointError(
