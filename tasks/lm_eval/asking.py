@@ -50,7 +50,7 @@ def make_samples(loaded: Loaded, *, seed: int, chat: bool) -> Iterator[Sample]:
             **form,
         )
         made = task.construct_requests(
-            doc=doc, ctx=context, metadata=(task.task_name, number, 1), **form
+            doc=doc, ctx=context, metadata=(task.config.task, number, 1), **form
         )
         instances = made if isinstance(made, list) else [made]
         yield Sample(

@@ -19,7 +19,7 @@ from harness.stats import Estimate, Interval, clip, estimate_mean, student_inter
 
 __all__ = ["corpus_value"]
 
-_RESAMPLES, _SLOW_RESAMPLES = 1000, 100
+_RESAMPLES, _SLOW_RESAMPLES = 500, 100
 _SLOW = ("bleu", "chrf", "chrf++", "ter")  # as in lm-eval
 _TAIL = 0.025
 

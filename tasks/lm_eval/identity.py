@@ -23,7 +23,7 @@ _ELSEWHERE = (
     *("should_decontaminate", "doc_to_decontamination_query"),
 )
 _PLACES = ("data_files", "data_dir", "cache_dir")
-_HUB = re.compile(r"^hf://datasets/[^@]+@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"[/\\]([0-9a-f]{40})[/\\]")  # `datasets` keeps hub data by their commit
 
 
 def prompt_hash(loaded: Loaded) -> str:
@@ -55,9 +55,9 @@ def dataset_info(loaded: Loaded, base: DatasetInfo) -> DatasetInfo:
         base: Name and split.
     """
     info = getattr(loaded.docs, "info", None)
-    files = sorted(getattr(info, "download_checksums", None) or {})
-    commits = sorted({found[1] for file in files if (found := _HUB.match(file))})
-    local = [Path(file) for file in files if Path(file).is_file()]
+    cached = [file["filename"] for file in getattr(loaded.docs, "cache_files", ())]
+    commits = sorted({found[1] for file in cached if (found := _COMMIT.search(file))})
+    local = _local_files(loaded, base.split)
     sha256 = _hash_files(local) if local else None
     known = ", ".join(commits) or (sha256[:12] if sha256 else "unknown")
     return DatasetInfo(
@@ -73,6 +73,14 @@ def dataset_info(loaded: Loaded, base: DatasetInfo) -> DatasetInfo:
 def doc_digest(doc: Any) -> str:
     """Hash of one document, to notice if the data change under a run's feet."""
     return _digest(doc)
+
+
+def _local_files(loaded: Loaded, split: str) -> list[Path]:
+    """Files on this machine that the scored split is read from."""
+    given = (loaded.task.config.dataset_kwargs or {}).get("data_files") or ()
+    named = given.get(split, ()) if isinstance(given, Mapping) else given
+    paths = [Path(named)] if isinstance(named, str) else [Path(str(name)) for name in named]
+    return [path for path in paths if path.is_file()]
 
 
 def _config(loaded: Loaded) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class LmEvalTask(Task):
         from tasks.lm_eval.identity import prompt_hash
 
         loaded = self._loaded()
-        return f"lm_eval {loaded.task.task_name}, {loaded.shots}-shot, {prompt_hash(loaded)}"
+        return f"lm_eval {loaded.task.config.task}, {loaded.shots}-shot, {prompt_hash(loaded)}"
 
     def decoding(self) -> Mapping[str, JsonValue]:
         """The task's generation arguments; empty where log-likelihoods are asked for."""
