@@ -1,21 +1,18 @@
-"""Metrics of the whole data set: lm-eval's own function over the documents' items, with intervals.
+"""Metrics that only lm-eval's own function can compute from all documents: BLEU, F1, MCC, Brier.
 
-Intervals treat documents as independent. A ratio of sums (perplexities, bits per byte) has the
-delta method's: the error of the ratio is that of the mean of its linearised residuals, and for a
-perplexity the interval is made on the logarithm and then exponentiated, so it's never negative.
-Everything else (BLEU, F1, MCC, Brier score, medians) has the percentile bootstrap over documents.
+Their intervals are the percentile bootstrap over documents, taken as independent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from harness.records import MetricSpec, MetricValue
-from harness.stats import Estimate, Interval, clip, estimate_mean, student_interval
+from harness.stats import Interval, clip
 
 __all__ = ["corpus_value"]
 
@@ -37,7 +34,8 @@ def corpus_value(spec: MetricSpec, aggregation: Any, items: Items) -> MetricValu
     if not items:
         return MetricValue(name=spec.name, value=None)
     value = float(aggregation(items))
-    interval = _interval(spec, aggregation, items) if len(items) > 1 else None
+    slow = spec.name.partition(",")[0] in _SLOW
+    interval = _bootstrap(aggregation, items, _SLOW_RESAMPLES if slow else _RESAMPLES)
     kept = interval and clip(interval, spec.low, spec.high)
     return MetricValue(
         name=spec.name,
@@ -50,46 +48,9 @@ def corpus_value(spec: MetricSpec, aggregation: Any, items: Items) -> MetricValu
     )
 
 
-def _interval(spec: MetricSpec, aggregation: Any, items: Items) -> Interval | None:
-    from lm_eval.api import metrics
-
-    if aggregation is metrics.perplexity:
-        return _transformed(_mean_of(items), lambda x: math.exp(-x), "delta method, log scale")
-    if aggregation is metrics.weighted_perplexity:
-        return _transformed(_ratio(items), lambda x: math.exp(-x), "delta method, log scale")
-    if aggregation is metrics.bits_per_byte:
-        return _transformed(_ratio(items), lambda x: -x / math.log(2), "delta method")
-    slow = spec.name.partition(",")[0] in _SLOW
-    return _bootstrap(aggregation, items, _SLOW_RESAMPLES if slow else _RESAMPLES)
-
-
-def _mean_of(items: Items) -> Estimate:
-    return estimate_mean(np.array(items, dtype=np.float64), np.arange(len(items)))
-
-
-def _ratio(items: Items) -> Estimate:
-    """Sum of the first numbers over the sum of the second, with its linearised error."""
-    top, bottom = np.array(items, dtype=np.float64).T
-    ratio = top.sum() / bottom.sum()
-    residuals = (top - ratio * bottom) / bottom.mean()
-    error = estimate_mean(residuals, np.arange(len(items)))
-    return error._replace(value=float(ratio))
-
-
-def _transformed(
-    estimate: Estimate, function: Callable[[float], float], method: str
-) -> Interval | None:
-    """The interval of a decreasing function of an estimate."""
-    plain = student_interval(estimate)
-    if plain is None:
-        return None
-    try:
-        return Interval(function(plain.high), function(plain.low), method)
-    except OverflowError:
-        return None
-
-
 def _bootstrap(aggregation: Any, items: Items, resamples: int) -> Interval | None:
+    if len(items) < 2:
+        return None
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(items), (resamples, len(items)))
     values = [float(aggregation([items[i] for i in row])) for row in draws]

@@ -9,7 +9,15 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 from harness.errors import DataError
-from harness.records import Direction, JsonValue, MetricSpec, Outcome, Response, Verdict
+from harness.records import (
+    Aggregation,
+    Direction,
+    JsonValue,
+    MetricSpec,
+    Outcome,
+    Response,
+    Verdict,
+)
 from tasks.lm_eval.metrics import metric_key
 
 __all__ = ["Filtered", "judge", "per_document"]
@@ -52,6 +60,10 @@ def judge(task: Any, doc: Any, response: Response, specs: Sequence[MetricSpec]) 
     }
     means = {key for key in values if per_document(task, key)}
     scores = {key: float(values[key]) for key in means if _is_finite(values[key])}
+    ratios = [spec for spec in specs if spec.over and spec.name in values]
+    for spec in ratios:
+        scores |= _ratio_scores(spec, values[spec.name])
+    whole = values.keys() - means - {spec.name for spec in ratios}
     verdict, reason = _verdict(results[0], scores, specs)
     return Outcome(
         verdict=verdict,
@@ -59,7 +71,7 @@ def judge(task: Any, doc: Any, response: Response, specs: Sequence[MetricSpec]) 
         scores=dict(sorted(scores.items())),
         details={
             "filtered": {part.name: _plain(part.answers) for part in results},
-            "items": {key: _plain(value) for key, value in values.items() if key not in means},
+            "items": {key: _plain(values[key]) for key in sorted(whole)},
         },
     )
 
@@ -75,6 +87,13 @@ def per_document(task: Any, key: str) -> bool:
 
     function = task.aggregation().get(key.partition(",")[0], mean)
     return function in (mean, nanmean)
+
+
+def _ratio_scores(spec: MetricSpec, item: Any) -> dict[str, float]:
+    """Information and units of one document, from a log-likelihood, or one with a count."""
+    loglikelihood, units = item if isinstance(item, tuple) else (item, 1)
+    per_bit = math.log(2) if spec.aggregation is Aggregation.RATIO else 1.0
+    return {spec.score: -float(loglikelihood) / per_bit, spec.over: float(units)}
 
 
 def _filtered(task: Any, doc: Any, response: Response) -> Iterator[Filtered]:
@@ -130,7 +149,7 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     if not first.extracted:
         return Verdict.UNPARSED, f"filter {first.name!r} found no answer"
-    binary = (spec for spec in specs if scores.get(spec.score) in (0.0, 1.0))
+    binary = (s for s in specs if not s.over and scores.get(s.score) in (0.0, 1.0))
     decides = next(binary, None)
     if decides is None:
         return Verdict.OK, ""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from harness.records import Direction, MetricSpec
+from harness.records import Aggregation, Direction, MetricSpec
 from tasks.lm_eval.source import Code
 
-__all__ = ["DEFAULT_METRICS", "KNOWN", "Known", "downloaded", "metric_key", "metric_specs"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "KNOWN",
+    "RATIOS",
+    "Known",
+    "downloaded",
+    "metric_key",
+    "metric_specs",
+]
 
 
 class Known(NamedTuple):
@@ -57,6 +65,14 @@ DEFAULT_METRICS: Mapping[str, tuple[str, ...]] = {
     "generate_until": ("exact_match",),
 }
 """Metrics of a task that names none, by output type; its keys are all output types."""
+
+RATIOS: Mapping[str, Aggregation] = {
+    "perplexity": Aggregation.EXP_RATIO,
+    "weighted_perplexity": Aggregation.EXP_RATIO,
+    "bits_per_byte": Aggregation.RATIO,
+}
+"""Aggregations of lm-eval that are ratios of sums over the documents: their information (nats, or
+bits) over words, bytes or documents. The engine computes them, with intervals and comparisons."""
 
 _UNKNOWN = Known(True, "mean", None, None)
 
@@ -108,14 +124,17 @@ def _spec(entry: Mapping[str, Any], filter_name: str) -> MetricSpec:
     higher, aggregation = entry.get("higher_is_better", known.higher), entry.get("aggregation")
     # A mean of something else than lm-eval's own metric of that name may have another range.
     usual = aggregation in (None, known.aggregation)
-    key = metric_key(name, filter_name)
+    key, called = metric_key(name, filter_name), _called(aggregation or known.aggregation)
+    is_ratio = called in RATIOS
     return MetricSpec(
         name=key,
-        score=key,
+        score=f"{key}.information" if is_ratio else key,
+        over=f"{key}.units" if is_ratio else "",
+        aggregation=RATIOS.get(called, Aggregation.MEAN),
         direction=Direction.HIGHER if higher else Direction.LOWER,
         low=known.low if usual else None,
         high=known.high if usual else None,
-        description=f"lm-eval's {name}, aggregated by {_called(aggregation or known.aggregation)}.",
+        description=f"lm-eval's {name}, aggregated by {called}.",
     )
 
 

@@ -12,6 +12,7 @@ from harness.records import (
     Capability,
     Identity,
     JsonValue,
+    MetricSpec,
     MetricValue,
     Outcome,
     Protocol,
@@ -131,13 +132,13 @@ class LmEvalTask(Task):
         )
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
-        """Means by the engine, and metrics of the whole data set by lm-eval's own function."""
+        """Means and ratios by the engine; other metrics of the whole data by lm-eval's function."""
         from tasks.lm_eval.judging import per_document
 
         result, task = super().aggregate(scored, protocol), self._loaded().task
         metrics = [
-            value if per_document(task, value.name) else self._of_corpus(value, scored)
-            for value in result.metrics
+            value if spec.over or per_document(task, spec.name) else self._of_corpus(spec, scored)
+            for spec, value in zip(self.metadata.metrics, result.metrics, strict=True)
         ]
         lost = [value.name for value in metrics if value.value is None]
         notes = [f"lm-eval gave no value of {name}" for name in lost if result.total]
@@ -145,10 +146,9 @@ class LmEvalTask(Task):
             result, metrics=tuple(metrics), notes=(*result.notes, *notes)
         )
 
-    def _of_corpus(self, value: MetricValue, scored: Sequence[ScoredSample]) -> MetricValue:
+    def _of_corpus(self, spec: MetricSpec, scored: Sequence[ScoredSample]) -> MetricValue:
         from tasks.lm_eval.corpus import corpus_value
 
-        spec = next(spec for spec in self.metadata.metrics if spec.name == value.name)
         outcomes = (row.outcome for row in scored if row.outcome.verdict.is_known)
         parts: Iterator[Any] = (outcome.details["items"] for outcome in outcomes)
         items = [part[spec.name] for part in parts if spec.name in part]

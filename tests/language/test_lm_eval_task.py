@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -170,16 +171,33 @@ def test_choices_are_right_or_wrong_by_the_first_metric(write: Write):
 def test_metrics_without_right_and_wrong_are_scored_only(write: Write):
     outcome = _score(_task(write("rolling")), loglikelihoods=(-50.0,), is_greedy=(False,))
     assert outcome.verdict is Verdict.OK
-    assert outcome.scores == {}
-    words = len(ITEMS[0][0].split()) * 2 + 2 + 1  # lm-eval counts the empty end as a word
-    assert outcome.details["items"]["word_perplexity"] == [-50.0, words]
+    text = f"{ITEMS[0][0]}. {ITEMS[0][1]} " * 2
+    words, letters = len(text.split()) + 1, len(text)  # lm-eval counts the empty end as a word
+    assert outcome.scores == {
+        "word_perplexity.information": 50.0,
+        "word_perplexity.units": words,
+        "byte_perplexity.information": 50.0,
+        "byte_perplexity.units": letters,
+        "bits_per_byte.information": pytest.approx(50 / math.log(2)),
+        "bits_per_byte.units": letters,
+    }
+
+
+def test_items_of_metrics_that_need_all_documents_are_kept(write: Write):
+    outcome = _score(_task(write("generate")), text="a word\nand more")
+    assert outcome.details["items"] == {
+        "chrf,whole": [" four", "a word\nand more"],
+        "chrf,word": [" four", "word"],
+    }
 
 
 def test_the_right_token_decides_a_next_word(write: Write):
     task = _task(write("next"))
     said = _score(task, loglikelihoods=(-1.0,), is_greedy=(True,))
     assert (said.verdict, said.scores["acc"]) == (Verdict.OK, 1.0)
-    assert said.details["items"] == {"perplexity": -1.0}
+    assert said.scores["perplexity.information"] == said.scores["perplexity.units"] == 1.0
+    (wrong,) = [_score(task, loglikelihoods=(-1.0,), is_greedy=(False,))]
+    assert wrong.verdict is Verdict.WRONG  # a loss of 1 nat isn't a right answer
 
 
 def test_likelihoods_without_greediness_are_not_guessed(write: Write):
@@ -212,8 +230,6 @@ def test_a_score_that_is_no_number_is_left_out():
 def test_the_protocol_says_what_a_number_depends_on(write: Write, data: Path):
     from importlib.metadata import version
 
-    from tasks.data_files import hash_file
-
     protocol = _task(write("generate")).protocol(3, 5)
     assert protocol.id == "lm_eval/tiny_generate/v1.5"
     assert protocol.scorer.id == "lm-eval"
@@ -224,7 +240,7 @@ def test_the_protocol_says_what_a_number_depends_on(write: Write, data: Path):
     assert protocol.decoding["stop"] == ("\n", "in")
     assert protocol.dataset.name == "json"
     assert protocol.dataset.split == "test"
-    content = bytes.fromhex(hash_file(data / "test.jsonl"))
+    content = hashlib.sha256((data / "test.jsonl").read_bytes()).digest()
     assert protocol.dataset.sha256 == hashlib.sha256(content).hexdigest()
     assert protocol.dataset.revision == protocol.dataset.sha256[:12]
     assert "2-shot" in protocol.prompt_template
