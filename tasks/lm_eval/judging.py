@@ -91,7 +91,7 @@ def per_document(task: Any, key: str) -> bool:
 
 def _ratio_scores(spec: MetricSpec, item: Any) -> dict[str, float]:
     """Information and units of one document, from a log-likelihood, or one with a count."""
-    loglikelihood, units = item if isinstance(item, tuple) else (item, 1)
+    loglikelihood, units = item if isinstance(item, tuple | list) else (item, 1)
     per_bit = math.log(2) if spec.aggregation is Aggregation.RATIO else 1.0
     return {spec.score: -float(loglikelihood) / per_bit, spec.over: float(units)}
 

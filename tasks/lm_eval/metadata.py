@@ -85,6 +85,8 @@ def split_of(source: Source) -> str:
 
 def _check_kind(source: Source) -> None:
     config, name = source.config, source.name
+    if "class" in config:
+        raise SpecError(f"{name} is written in Python", "only tasks in YAML can be run here")
     if "group" in config or not isinstance(config.get("task"), str):
         members = _members(config)
         listed = ", ".join(f"lm_eval:{member}" for member in members[:3])
@@ -94,8 +96,6 @@ def _check_kind(source: Source) -> None:
             else f"{source.path} names no task",
             f"name its tasks one by one: {listed} ..." if members else "give it a key `task`",
         )
-    if "class" in config:
-        raise SpecError(f"{name} is written in Python", "only tasks in YAML can be run here")
     for key in ("doc_to_image", "doc_to_audio"):
         if config.get(key):
             raise SpecError(

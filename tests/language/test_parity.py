@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from harness.ledger import Ledger
 from harness.records import Verdict
@@ -224,3 +225,81 @@ def test_batches_change_nothing(checkpoint: Path, write: Write, tmp_path: Path):
             assert (a.response.loglikelihoods or ()) == pytest.approx(
                 b.response.loglikelihoods or (), abs=NATS
             )
+
+
+def _published(kind: str) -> list[dict[str, Any]]:
+    """Rows in the form of a published data set, made of this page's items."""
+    rows: list[dict[str, Any]] = []
+    for number, (question, answer, label, choices) in enumerate(ITEMS):
+        letters = [chr(65 + place) for place in range(len(choices))]
+        arc = {
+            "question": question,
+            "choices": {"text": choices, "label": letters},
+            "answerKey": letters[label],
+        }
+        hellaswag = {
+            "activity_label": "Fox",
+            "ctx_a": f"{question}.",
+            "ctx_b": "he [title] runs",
+            "endings": choices,
+            "label": str(label),
+        }
+        winogrande = {
+            "sentence": f"The fox saw the sea since the _ was {answer}.",
+            "option1": "fox",
+            "option2": "sea",
+            "answer": str(number % 2 + 1),
+        }
+        truth = {"choices": choices, "labels": [int(place == label) for place in range(3)]}
+        page = f" = {question} = \n {answer} , {question} ( {answer} ) . \n" * (number + 1)
+        rows.append(
+            {
+                "arc_easy": arc,
+                "hellaswag": hellaswag,
+                "winogrande": winogrande,
+                "truthfulqa_mc2": {
+                    "question": question,
+                    "mc1_targets": truth,
+                    "mc2_targets": truth,
+                },
+                "wikitext": {"page": page},
+                "lambada_openai": {"text": f"{question} is {answer}"},
+                "gsm8k": {"question": question, "answer": f"So {number}.\n#### {number}"},
+            }[kind]
+        )
+    return rows
+
+
+PUBLISHED = {
+    "arc_easy": {"test_split": "test", "validation_split": "test", "num_fewshot": 1},
+    "hellaswag": {"validation_split": "test"},
+    "winogrande": {"validation_split": "test"},
+    "truthfulqa_mc2": {"validation_split": "test"},
+    "wikitext": {"test_split": "test", "validation_split": "test"},
+    "lambada_openai": {"test_split": "test"},
+    "gsm8k": {"test_split": "test", "fewshot_split": "test", "num_fewshot": 2},
+}
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_published_tasks_are_equal_on_data_of_their_form(
+    hflm: Any, checkpoint: Path, tmp_path: Path, kind: str
+):
+    """The package's own files, functions and filters; only the data are ours."""
+    from tasks.lm_eval.finding import find
+
+    rows = tiny.write_lines(tmp_path / "rows.jsonl", _published(kind))
+    config = {
+        "include": str(find(kind)),
+        "task": f"my_{kind}",
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": {"test": str(rows)}, "cache_dir": str(tmp_path / "c")},
+        "training_split": None,
+        **PUBLISHED[kind],
+    }
+    if kind == "gsm8k":  # its 256 new tokens don't fit into the tiny model's context
+        config["generation_kwargs"] = {"until": ["Question:", "</s>"], "max_gen_toks": 20}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config))
+    _compare(_ours(checkpoint, path, tmp_path / "run"), _theirs(hflm, path))
