@@ -1,7 +1,7 @@
 """From a name to the YAML file that defines the task, without lm-eval's index.
 
 lm-eval parses its 14,000 YAML files to find one, which takes seconds. The names are found here by
-one look at the text of each file, a third of a second when the disk is warm.
+one look at the text of each file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import AdapterError, SpecError, UnknownNameError
 from harness.names import suggest
 
-__all__ = ["find", "package_tasks"]
+__all__ = ["find", "known_names", "package_tasks"]
 
 _SUFFIXES = (".yaml", ".yml")
 _NAME = re.compile(
@@ -40,7 +40,7 @@ def find(rest: str) -> Path:
         if not path.is_file():
             raise SpecError(f"lm_eval:{rest}: there is no file {path}", "name a task's YAML file")
         return path.resolve()
-    known = _names(folder)
+    known = known_names(folder)
     if rest not in known:
         hint = suggest(rest, known) or "`lm_eval ls tasks` shows them; a file's name ends in .yaml"
         raise UnknownNameError(f"lm_eval has no task {rest!r}", hint)
@@ -63,7 +63,7 @@ def package_tasks() -> Path:
 
 
 @cache
-def _names(folder: Path) -> dict[str, Path]:
+def known_names(folder: Path) -> dict[str, Path]:
     """File of each task and group; of a name that occurs twice lm-eval takes the first file."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.yaml"), key=Path.as_posix):

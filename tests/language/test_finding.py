@@ -62,7 +62,7 @@ def test_names_are_those_of_lm_evals_own_index():
         root = package_tasks() / folder
         entries = TaskIndex.build([root]).values()
         theirs = {e.name: e.yaml_path for e in entries if e.kind is not Kind.TAG}
-        assert finding._names(root) == theirs
+        assert finding.known_names(root) == theirs
 
 
 @pytest.mark.parametrize(
