@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from model_adapters.cheers import Checkpoint, ImageResult, ImageSettings, Prompt, TextResult
     from model_adapters.cheers.accounting import Look
     from model_adapters.cheers.likelihood import LogLikelihood
-    from model_adapters.cheers.raw_text import RawText, Task
+    from model_adapters.cheers.raw_text import RawText, ToScore
 
 __all__ = ["ALL_CAPABILITIES", "CheersAdapter"]
 
@@ -261,7 +261,7 @@ class CheersAdapter(ModelAdapter):
         with time_components(self._checkpoint.model) as times:
             yield times.seconds
 
-    def _to_score(self, request: LogLikelihoodRequest) -> list[list[Task]]:
+    def _to_score(self, request: LogLikelihoodRequest) -> list[list[ToScore]]:
         """What is to be scored for each continuation; only rolling texts have several parts."""
         if request.raw:
             seed = stream_seed(request.seed, "dummy-image")
@@ -272,7 +272,7 @@ class CheersAdapter(ModelAdapter):
     def _scores(
         self,
         scores: Sequence[Sequence[LogLikelihood]],
-        asked: Sequence[Sequence[Task]],
+        asked: Sequence[Sequence[ToScore]],
         timing: Timing,
     ) -> Response:
         prompts = [prompt for part in asked for prompt, _ in part]

@@ -8,9 +8,9 @@ from model_adapters.cheers.processor import CheersProcessor
 from model_adapters.cheers.prompt import Prompt, PromptForm
 from model_adapters.continuation import Scored, cut, split_pair, windows
 
-__all__ = ["RawText", "Task"]
+__all__ = ["RawText", "ToScore"]
 
-Task = tuple[Prompt, list[int]]
+ToScore = tuple[Prompt, list[int]]
 """What the model reads, and the ids to score behind it."""
 
 
@@ -51,7 +51,7 @@ class RawText:
         ids = self._encode(text)[-room:] or [self._prefix]
         return self._dummy(seed)._replace(ids=ids)
 
-    def to_score(self, request: LogLikelihoodRequest, seed: int) -> list[list[Task]]:
+    def to_score(self, request: LogLikelihoodRequest, seed: int) -> list[list[ToScore]]:
         """What is to be scored for each continuation: itself, or its windows.
 
         Args:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter
-from harness.errors import AdapterError, CapabilityError
+from harness.checkpoints import resolve
+from harness.errors import AdapterError, CapabilityError, CheckpointError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -21,8 +22,14 @@ from harness.records import (
     Usage,
 )
 from harness.seeds import stream_seed
-from model_adapters.cheers.arguments import choose_device, choose_dtype
-from model_adapters.cheers.memory import guards_memory
+from harness.torch_support import (
+    as_stated,
+    choose_device,
+    choose_dtype,
+    device_name,
+    guards_memory,
+    weights_sha256,
+)
 from model_adapters.continuation import Scored, split_pair, windows
 
 if TYPE_CHECKING:
@@ -73,15 +80,16 @@ class HFLanguageModel(ModelAdapter):
         add_bos_token: bool | None = None,
     ) -> None:
         self._device = choose_device(device)
-        self._dtype = choose_dtype(dtype, self._device)
-        from model_adapters.hf_lm.loading import load, locate
+        self.dtype = choose_dtype(dtype, self._device)
+        if not path:
+            raise CheckpointError(
+                "model 'hf-lm' has no checkpoint",
+                "name a folder or a hub id: --model hf-lm:FOLDER",
+            )
+        folder = resolve(path, revision)
+        from model_adapters.hf_lm.loading import load
 
-        self._lm = load(
-            locate(path, revision),
-            dtype=self._dtype,
-            device=self._device,
-            max_length=max_length,
-        )
+        self._lm = load(folder, dtype=self.dtype, device=self._device, max_length=max_length)
         self._add_bos = add_bos_token
         self._weights_sha256: str | None = None
 
@@ -99,8 +107,8 @@ class HFLanguageModel(ModelAdapter):
                 "add_bos_token": self._add_bos,
                 "generation": json.loads(model.generation_config.to_json_string(use_diff=True)),
             },
-            dtype=self._dtype,
-            device=self._device_name(),
+            dtype=self.dtype,
+            device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
 
@@ -109,6 +117,7 @@ class HFLanguageModel(ModelAdapter):
         return 16
 
     @guards_memory
+    @as_stated
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Continue or answer a batch; requests share one decoding."""
         from model_adapters.hf_lm.generation import generate
@@ -126,6 +135,7 @@ class HFLanguageModel(ModelAdapter):
         ]
 
     @guards_memory
+    @as_stated
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation; as many sequences are read at once as there are requests."""
         from model_adapters.hf_lm.scoring import score
@@ -189,17 +199,8 @@ class HFLanguageModel(ModelAdapter):
     def _hash(self) -> str:
         """SHA-256 over the loaded tensors, computed once."""
         if self._weights_sha256 is None:
-            from model_adapters.cheers.hashing import weights_sha256
-
             self._weights_sha256 = weights_sha256(self._lm.model)
         return self._weights_sha256
-
-    def _device_name(self) -> str:
-        if not self._device.startswith("cuda"):
-            return self._device
-        import torch
-
-        return f"cuda:{torch.cuda.get_device_name(self._device)}"
 
 
 def _response(parts: Sequence[Sequence[Likelihood]]) -> Response:

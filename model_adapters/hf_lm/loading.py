@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +9,10 @@ import torch
 import transformers
 
 from harness.errors import BenchError, CheckpointError
+from model_adapters.hf_vlm.quiet import quietly
 
-__all__ = ["LanguageModel", "load", "locate"]
+__all__ = ["LanguageModel", "load"]
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 _FALLBACK_LENGTH = 2048
 _INFINITY = 10**18  # tokenizers without a length say about 1e30
 
@@ -35,31 +33,6 @@ class LanguageModel(NamedTuple):
     """Id that fills batches; masks hide it."""
 
 
-def locate(path: str, revision: str | None) -> Path:
-    """The folder of a checkpoint; a hub id is downloaded first.
-
-    Raises:
-        CheckpointError: There is no such folder and no such hub id.
-    """
-    folder = Path(path)
-    if path and folder.is_dir():
-        return folder
-    if not _HUB_ID.fullmatch(path):
-        raise CheckpointError(
-            f"there is no checkpoint folder {path or '(none was named)'}",
-            "name a folder or a hub id: --model hf-lm:FOLDER",
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(path, revision=revision, allow_patterns=_FILES))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"there is no folder {path}, and the hub does not give {path}: {error}",
-            "check the name and the network, or download it elsewhere and name the folder",
-        ) from error
-
-
 def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> LanguageModel:
     """Load model and tokenizer of a folder.
 
@@ -77,9 +50,12 @@ def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> La
             f"{folder} has no .safetensors file", "convert the weights; pickles aren't loaded"
         )
     try:
-        model = _model(folder, getattr(torch, dtype)).to(device).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except BenchError:
+        with quietly():
+            model = _model(folder, getattr(torch, dtype)).to(device).eval()
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+    except (BenchError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # transformers raises whatever its many parts do
         raise CheckpointError(
@@ -92,14 +68,13 @@ def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> La
 
 
 def _model(folder: Path, dtype: torch.dtype) -> Any:
-    version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-    dtype_name = "dtype" if version >= (4, 56) else "torch_dtype"
     model, info = transformers.AutoModelForCausalLM.from_pretrained(
         folder,
+        dtype=dtype,
         use_safetensors=True,
         trust_remote_code=False,
+        local_files_only=True,
         output_loading_info=True,
-        **{dtype_name: dtype},
     )
     missing = sorted(info["missing_keys"])
     if missing:  # they'd be random

@@ -241,7 +241,7 @@ def test_the_fingerprint_tells_weights_and_types_apart(checkpoint: Path, tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("", "none was named"), ("no/such/folder", "no/such/folder"), ("./gone", "./gone")],
+    [("", "has no checkpoint"), ("no/such/folder", "no/such/folder"), ("./gone", "./gone")],
 )
 def test_a_missing_checkpoint_is_named(name: str, message: str):
     with pytest.raises(CheckpointError, match=message):
