@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from harness.data.cache import Cache
 from harness.errors import AdapterError, DataError
-from harness.registry import Registry, models, suites, tasks
+from harness.registry import Registry, models, suites, task_families, tasks
 
 __all__ = ["Finding", "State", "examine"]
 
@@ -79,6 +79,7 @@ def examine(folder: Path = Path()) -> list[Finding]:
         _disk(folder),
         _data_cache(),
         *_registered(tasks()),
+        *_registered(task_families()),
         *_registered(models()),
         *_registered(suites()),
     ]
@@ -148,4 +149,4 @@ def _registered(registry: Registry[Any]) -> Iterator[Finding]:
             detail = f"{error.what}; from package {registry.origin(name)}: {error.remedy}"
             yield Finding(State.PROBLEM, f"{registry.kind} {name}", detail)
     works = len(registry.names()) - broken
-    yield Finding(State.OK, f"{registry.kind}s", f"{works} registered and importable")
+    yield Finding(State.OK, registry.plural, f"{works} registered and importable")

@@ -17,8 +17,10 @@ __all__ = ["capture", "without_secret_values", "without_secrets"]
 
 PACKAGES = (
     "cheers-bench",
+    "datasets",
     "diffusers",
     "huggingface_hub",
+    "lm_eval",
     "mmdet",
     "msgspec",
     "numpy",

@@ -1,7 +1,7 @@
 """Migrations: how run folders of older schema versions become current ones.
 
 A change that old readers can't read raises `harness.records.SCHEMA_VERSION` and appends one
-`Migration` to `MIGRATIONS`. There is only version 1 so far, so the list is empty.
+`Migration` to `MIGRATIONS`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ class Migration:
     """Maps a manifest's JSON object to the next version's."""
 
 
-MIGRATIONS: Sequence[Migration] = ()
+def _add_greediness(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE responses ADD COLUMN is_greedy TEXT")
+
+
+MIGRATIONS: Sequence[Migration] = (
+    Migration(1, ledger=_add_greediness),  # 2: responses say which continuations are greedy
+)
 """All steps, oldest first."""
 
 

@@ -18,9 +18,10 @@ from harness.records import Suite
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter
     from harness.export import Exporter
+    from harness.family import TaskFamily
     from harness.task import Task
 
-__all__ = ["Registry", "exports", "models", "suites", "tasks"]
+__all__ = ["Registry", "TaskRegistry", "exports", "models", "suites", "task_families", "tasks"]
 
 T = TypeVar("T")
 
@@ -31,10 +32,12 @@ class Registry(Generic[T]):
     Args:
         kind: What one entry is called in messages, e.g. `task`.
         group: Entry-point group.
+        plural: What several are called; `None` appends an s.
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, plural: str | None = None) -> None:
         self.kind = kind
+        self.plural = plural or f"{kind}s"
         self.group = group
         self._entries: dict[str, EntryPoint] | None = None
         self._added: dict[str, T] = {}
@@ -78,7 +81,7 @@ class Registry(Generic[T]):
             return self._added[name]
         entry = self._found().get(name)
         if entry is None:
-            remedy = suggest(name, self.names()) or f"`cheers-bench list {self.kind}s` shows them"
+            remedy = suggest(name, self.names()) or f"`cheers-bench list {self.plural}` shows them"
             raise UnknownNameError(f"unknown {self.kind} {name!r}", remedy)
         return self._load(entry)
 
@@ -98,10 +101,60 @@ class Registry(Generic[T]):
         return self._entries
 
 
+class TaskRegistry(Registry["type[Task]"]):
+    """Tasks by name, and those that a family makes on demand: `FAMILY:REST`.
+
+    `names` lists the former alone; a family's tasks may be too many to list.
+
+    Args:
+        kind: See `Registry`.
+        group: See `Registry`.
+        families: The families.
+    """
+
+    def __init__(self, kind: str, group: str, families: Registry[TaskFamily]) -> None:
+        super().__init__(kind, group)
+        self._families = families
+        self._made: dict[str, type[Task]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return super().__contains__(name) or name.partition(":")[0] in self._families
+
+    def get(self, name: str) -> type[Task]:
+        """Import a task, or have its family make it.
+
+        Raises:
+            UnknownNameError: No task and no family has that name, or the family has no such task.
+            AdapterError: The entry exists but its import failed.
+        """
+        family, colon, rest = name.partition(":")
+        if super().__contains__(name):
+            return super().get(name)
+        if not colon and name in self._families:
+            raise UnknownNameError(f"{name!r} is a family of tasks", f"write {name}:TASK")
+        if not colon:
+            return super().get(name)
+        if family not in self._families:
+            hint = suggest(family, self._families)
+            known = "families: " + (", ".join(self._families) or "none")
+            raise UnknownNameError(
+                f"unknown task {name!r}: there is no task family {family!r}", hint or known
+            )
+        if name not in self._made:
+            self._made[name] = self._families.get(family).task(rest)
+        return self._made[name]
+
+
 @cache
-def tasks() -> Registry[type[Task]]:
-    """Registry of task classes (group `cheers_bench.tasks`)."""
-    return Registry("task", "cheers_bench.tasks")
+def tasks() -> TaskRegistry:
+    """Registry of task classes (group `cheers_bench.tasks`), families included."""
+    return TaskRegistry("task", "cheers_bench.tasks", task_families())
+
+
+@cache
+def task_families() -> Registry[TaskFamily]:
+    """Registry of task families (group `cheers_bench.task_families`)."""
+    return Registry("task family", "cheers_bench.task_families", "task families")
 
 
 @cache

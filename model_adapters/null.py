@@ -65,6 +65,7 @@ class NullModel(ModelAdapter):
                 Capability.GENERATE_IMAGE,
                 Capability.EDIT_IMAGE,
                 Capability.LOGLIKELIHOOD,
+                Capability.RAW_TEXT,
                 Capability.RECONSTRUCT,
             }
         ),
@@ -110,10 +111,9 @@ class NullModel(ModelAdapter):
         return [Response(image=as_rgb(request.image), usage=Usage(nfe=0)) for request in requests]
 
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
-        """Give every continuation log-likelihood -1."""
-        return [
-            Response(loglikelihoods=(-1.0,) * len(request.continuations)) for request in requests
-        ]
+        """Give every continuation log-likelihood -1; none is what it would say itself."""
+        counts = [len(request.continuations) for request in requests]
+        return [Response(loglikelihoods=(-1.0,) * n, is_greedy=(False,) * n) for n in counts]
 
     def reconstruct(self, requests: Sequence[ReconstructRequest]) -> list[Response]:
         """Return the picture unchanged."""

@@ -159,7 +159,9 @@ def _paired(task: str, first: Ledger, second: Ledger) -> Iterator[tuple[Entry, E
 def _check_same(task: str, a: Entry, b: Entry, first: Path, second: Path) -> None:
     if a.response is None or b.response is None:
         return  # no verdict, so nothing to agree on
-    given = [(r.text, r.image_sha256, r.loglikelihoods) for r in (a.response, b.response)]
+    given = [
+        (r.text, r.image_sha256, r.loglikelihoods, r.is_greedy) for r in (a.response, b.response)
+    ]
     if a.prompt != b.prompt or given[0] != given[1]:
         raise ProtocolMismatchError(
             f"sample {a.sample.key} of task {task!r} has another response in {second} than in "

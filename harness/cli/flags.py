@@ -44,28 +44,33 @@ def read_flags(
     if model is None and (model_args or label):
         raise SpecError("--model-arg and --label need --model", "name the model on the same line")
     ref = None if model is None else model_ref(model, _pairs(model_args), label)
-    options = _pairs(task_options)
-    return {**others, "suite": suite, "model": ref, "tasks": _tasks(tasks, suite, options)}
+    return {**others, "suite": suite, "model": ref, "tasks": _tasks(tasks, suite, task_options)}
 
 
-def _tasks(
-    names: Sequence[str], suite: str | None, options: dict[str, JsonValue]
-) -> tuple[TaskRef, ...]:
+def _tasks(names: Sequence[str], suite: str | None, options: Sequence[str]) -> tuple[TaskRef, ...]:
     from harness.registry import suites
     from harness.runspec import TaskRef
 
     by_task: dict[str, dict[str, JsonValue]] = {name: {} for name in names}
     entries = suites().get(suite).entries if suite and options else ()
     known = [*by_task, *(entry.task for entry in entries)]
-    for key, value in options.items():
-        task, _, option = key.rpartition(".")
-        if task not in known:
-            raise SpecError(
-                f"--task-option {key}={value}: no --task {task!r} on this command line",
-                f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(known) or 'none'}",
-            )
-        by_task.setdefault(task, {})[option] = value
+    for text in options:
+        task = _named_in(text, known)
+        by_task.setdefault(task, {}).update(_pairs([text[len(task) + 1 :]]))
     return tuple(TaskRef(task=name, options=given) for name, given in by_task.items())
+
+
+def _named_in(text: str, known: Sequence[str]) -> str:
+    """The task of `TASK.K=V`; its name may hold dots, colons, slashes and equals signs."""
+    found = [task for task in known if text.startswith(f"{task}.")]
+    if found:
+        return max(found, key=len)
+    _pairs([text])  # a complaint about the whole form comes first
+    task = text.partition("=")[0].rpartition(".")[0]
+    raise SpecError(
+        f"--task-option {text}: no --task {task!r} on this command line",
+        f"it reads TASK.OPTION=VALUE; tasks here: {', '.join(known) or 'none'}",
+    )
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, JsonValue]:

@@ -9,7 +9,7 @@ import click
 
 from harness.cli.layout import columns
 from harness.errors import AdapterError
-from harness.registry import Registry, models, suites, tasks
+from harness.registry import Registry, models, suites, task_families, tasks
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ def command(kind: str) -> None:
     """Show what can be run: tasks, models and suites, with licences."""
     parts: dict[str, Callable[[], list[list[str]]]] = {
         "suites": lambda: _rows(suites(), _suite, ["suite", "tasks", "what"]),
-        "tasks": lambda: _rows(tasks(), _task, ["task", "primary metric", "licence", "what"]),
+        "tasks": _task_rows,
         "models": lambda: _rows(models(), _model, ["model", "capabilities", "licence", "what"]),
     }
     chosen = parts if kind == "all" else {kind: parts[kind]}
@@ -40,6 +40,16 @@ def _row(
         return [name, *describe(registry.get(name))]
     except AdapterError as error:  # somebody's broken package must not hide the others
         return [name, *["-"] * (width - 2), f"broken: {error.what}"]
+
+
+def _task_rows() -> list[list[str]]:
+    head = ["task", "primary metric", "licence", "what"]
+    families = _rows(task_families(), _family, head)[1:]
+    return [*_rows(tasks(), _task, head), *([f"{row[0]}:...", *row[1:]] for row in families)]
+
+
+def _family(family: Any) -> list[str]:
+    return ["each task's own", "each task's own", family.summary]
 
 
 def _task(task: Any) -> list[str]:

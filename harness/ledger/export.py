@@ -28,7 +28,7 @@ _JSON_COLUMNS = ("target", "data", "scores", "details")
 _COLUMNS = (
     *("run", "model", "task", "protocol", "id", "k", "cluster", "category", "target", "data"),
     *("request", "prompt", "text", "image_path", "image_sha256", "loglikelihoods"),
-    *("finish_reason", "prompt_tokens", "completion_tokens", "vision_tokens", "nfe"),
+    *("is_greedy", "finish_reason", "prompt_tokens", "completion_tokens", "vision_tokens", "nfe"),
     *("ttft_s", "total_s", "batch_size", "verdict", "reason", "scores", "details"),
 )
 _NUMBERS = ("prompt_tokens", "completion_tokens", "vision_tokens", "nfe")
@@ -101,6 +101,7 @@ def _row(manifest: RunManifest, task: str, protocol: str, entry: Entry) -> dict[
         "image_path": response.image_path,
         "image_sha256": response.image_sha256,
         "loglikelihoods": response.loglikelihoods,
+        "is_greedy": response.is_greedy,
         "finish_reason": response.finish_reason.value if entry.response else None,
         **{name: getattr(response.usage, name) for name in _NUMBERS},
         "ttft_s": response.timing.ttft_s,
@@ -148,5 +149,6 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _parquet_schema(pa: Any) -> Any:
     numbers = dict.fromkeys(("k", "batch_size", *_NUMBERS), pa.int64())
     seconds = dict.fromkeys(("ttft_s", "total_s"), pa.float64())
-    types = {**numbers, **seconds, "loglikelihoods": pa.list_(pa.float64())}
+    lists = {"loglikelihoods": pa.list_(pa.float64()), "is_greedy": pa.list_(pa.bool_())}
+    types = {**numbers, **seconds, **lists}
     return pa.schema([(name, types.get(name, pa.string())) for name in _COLUMNS])

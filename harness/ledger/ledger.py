@@ -257,8 +257,8 @@ class Ledger:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    sample, verdict, response = row[:6], row[6:10], row[10:17]
-    prompt, request, error = row[17:]
+    sample, verdict, response = row[:6], row[6:10], row[10:18]
+    prompt, request, error = row[18:]
     outcome = None if verdict[0] is None else outcome_from(verdict)
     if outcome is None and error is not None:
         outcome = Outcome(verdict=Verdict.ERRORED, reason=error)

@@ -32,7 +32,8 @@ __all__ = [
 
 SAMPLE_COLUMNS = "s.id, s.k, s.cluster, s.category, s.target, s.data"
 RESPONSE_COLUMNS = (
-    "r.text, r.image_path, r.image_sha256, r.loglikelihoods, r.finish_reason, r.usage, r.timing"
+    "r.text, r.image_path, r.image_sha256, r.loglikelihoods, r.is_greedy, r.finish_reason, "
+    "r.usage, r.timing"
 )
 OUTCOME_COLUMNS = "o.verdict, o.reason, o.scores, o.details"
 
@@ -86,6 +87,7 @@ def response_row(response: StoredResponse) -> Row:
         response.image_sha256,
         # The standard library writes -Infinity, which a log-likelihood may be.
         None if likelihoods is None else json.dumps(likelihoods),
+        None if response.is_greedy is None else json.dumps(response.is_greedy),
         response.finish_reason.value,
         None if response.usage == _NO_USAGE else _encode(response.usage),
         None if response.timing == _NO_TIMING else _encode(response.timing),
@@ -99,9 +101,10 @@ def response_from(row: Row) -> StoredResponse:
         image_path=row[1],
         image_sha256=row[2],
         loglikelihoods=None if row[3] is None else tuple(json.loads(row[3])),
-        finish_reason=_FINISHES[row[4]],
-        usage=_decode_usage(row[5]) if row[5] else _NO_USAGE,
-        timing=_decode_timing(row[6]) if row[6] else _NO_TIMING,
+        is_greedy=None if row[4] is None else tuple(json.loads(row[4])),
+        finish_reason=_FINISHES[row[5]],
+        usage=_decode_usage(row[6]) if row[6] else _NO_USAGE,
+        timing=_decode_timing(row[7]) if row[7] else _NO_TIMING,
     )
 
 

@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS samples (
     cluster TEXT, category TEXT, target BLOB, data BLOB, UNIQUE (id, k, task));
 CREATE TABLE IF NOT EXISTS responses (
     n INTEGER PRIMARY KEY, request TEXT NOT NULL, prompt TEXT NOT NULL, text TEXT,
-    image_path TEXT, image_sha256 TEXT, loglikelihoods TEXT, finish_reason TEXT,
-    usage BLOB, timing BLOB, error TEXT);
+    image_path TEXT, image_sha256 TEXT, loglikelihoods TEXT, is_greedy TEXT,
+    finish_reason TEXT, usage BLOB, timing BLOB, error TEXT);
 CREATE TABLE IF NOT EXISTS outcomes (
     n INTEGER PRIMARY KEY, verdict TEXT NOT NULL, reason TEXT, scores BLOB, details BLOB);
 CREATE TABLE IF NOT EXISTS results (task TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;

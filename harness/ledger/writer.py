@@ -38,7 +38,11 @@ COMMIT_ROWS = 1000
 """Rows that are gathered at most before a commit."""
 
 _PLAN_ROWS = 1000
-_NO_RESPONSE = (None,) * 7
+_NO_RESPONSE = (None,) * 8
+_RESPONSE = (
+    "n, request, prompt, text, image_path, image_sha256, loglikelihoods, is_greedy, finish_reason, "
+    "usage, timing, error"
+)  # named, because a migrated ledger has its columns in another order
 
 
 class Pending(NamedTuple):
@@ -231,7 +235,9 @@ class LedgerWriter(Ledger):
         if self._responses or self._outcomes:
             with self._transaction():
                 self._connection.executemany(
-                    "INSERT INTO responses VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._responses
+                    f"INSERT INTO responses ({_RESPONSE}) "  # noqa: S608 -- constant columns
+                    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    self._responses,
                 )
                 self._connection.executemany(
                     "INSERT INTO outcomes VALUES (?,?,?,?,?)", self._outcomes
@@ -333,9 +339,9 @@ def _with_tasks(connection: sqlite3.Connection, tasks: Sequence[str]) -> sqlite3
 
 
 def _answered(row: tuple[Any, ...]) -> Answered:
-    error, answered = row[14:]
+    error, answered = row[15:]
     has_response = answered is not None and error is None
-    response = response_from(row[7:14]) if has_response else None
+    response = response_from(row[7:15]) if has_response else None
     return Answered(row[0], sample_from(row[1:7]), response, error)
 
 

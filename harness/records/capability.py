@@ -25,5 +25,9 @@ class Capability(StrEnum):
     RECONSTRUCT = "reconstruct"
     """An image through the model's own vision tokenizer and back."""
 
+    RAW_TEXT = "raw_text"
+    """Text continued as it stands, without a chat template: raw requests, see `AnswerRequest.raw`
+    and `LogLikelihoodRequest.raw`. It comes with `ANSWER`, `LOGLIKELIHOOD` or both."""
+
     VISION_TOKENS = "vision_tokens"
     """An account of the vision tokens that an image of a given size costs."""

@@ -77,6 +77,10 @@ class AnswerRequest(Record, frozen=True, kw_only=True):
     seed: int = 0
     """Seed of everything random in this request, in [0, 2**63)."""
 
+    raw: bool = False
+    """Whether the prompt is continued as it stands, with no chat template around it; needs
+    `Capability.RAW_TEXT`."""
+
 
 class GenerateImageRequest(Record, frozen=True, kw_only=True):
     """An image from text."""
@@ -127,6 +131,44 @@ class LogLikelihoodRequest(Record, frozen=True, kw_only=True):
 
     seed: int = 0
     """Seed of everything random in this request, in [0, 2**63)."""
+
+    raw: bool = False
+    """Whether prompt and continuations are one text as it stands, with no chat template around it;
+    needs `Capability.RAW_TEXT`. The response then says which continuations are greedy."""
+
+    contexts: tuple[str, ...] | None = None
+    """Raw requests only: the text before each continuation, where they differ; `prompt` is then
+    empty. An empty context is the beginning of a text."""
+
+    rolling: bool = False
+    """Raw requests only: every token of the continuations is scored, in windows where they are
+    longer than the model's context; there is no other context."""
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that mean nothing.
+
+        Raises:
+            ValueError: The contexts don't fit the continuations or the prompt, or a field for raw
+                requests is set on another one.
+        """
+        if not self.raw and (self.contexts is not None or self.rolling):
+            raise ValueError("contexts and rolling are for raw requests")
+        if self.contexts is not None and len(self.contexts) != len(self.continuations):
+            raise ValueError(
+                f"{len(self.contexts)} contexts for {len(self.continuations)} continuations"
+            )
+        if self.prompt and (self.contexts is not None or self.rolling):
+            raise ValueError("a prompt stands beside contexts, or before a rolling text")
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Each continuation with the text before it.
+
+        Example:
+            >>> LogLikelihoodRequest(prompt="2 + 2 =", continuations=(" 4", " 5")).pairs()
+            (('2 + 2 =', ' 4'), ('2 + 2 =', ' 5'))
+        """
+        contexts = self.contexts or (self.prompt,) * len(self.continuations)
+        return tuple(zip(contexts, self.continuations, strict=True))
 
 
 class ReconstructRequest(Record, frozen=True, kw_only=True):

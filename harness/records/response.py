@@ -67,6 +67,10 @@ class Response(Record, frozen=True, kw_only=True):
     loglikelihoods: tuple[float, ...] | None = None
     """Natural-log probability of each continuation, in the request's order."""
 
+    is_greedy: tuple[bool, ...] | None = None
+    """Whether greedy decoding would give exactly this continuation, for each of them; stands only
+    beside `loglikelihoods`. `None` means not known; raw requests must know it."""
+
     finish_reason: FinishReason = FinishReason.STOP
     """Why generation ended."""
 
@@ -91,6 +95,9 @@ class StoredResponse(Record, frozen=True, kw_only=True):
 
     loglikelihoods: tuple[float, ...] | None = None
     """See `Response.loglikelihoods`."""
+
+    is_greedy: tuple[bool, ...] | None = None
+    """See `Response.is_greedy`."""
 
     finish_reason: FinishReason = FinishReason.STOP
     """Why generation ended."""

@@ -18,6 +18,7 @@ from harness.task import Task
 __all__ = ["Ask", "Asker", "GroupKey", "request_digest"]
 
 _DIGITS = 16
+_LATER = {"raw": False, "contexts": None, "rolling": False}
 
 
 def _encode_picture(value: Any) -> str:
@@ -91,6 +92,15 @@ class Asker:
         return Ask(n, sample, request, key, request_digest(asked))
 
 
+def _told(request: Request) -> dict[str, Any]:
+    """The fields of a request, without those that came later and are at their defaults.
+
+    So a request that could be made before they existed keeps its digest.
+    """
+    fields = msgspec.structs.asdict(request)
+    return {k: v for k, v in fields.items() if k not in _LATER or v != _LATER[k]}
+
+
 def request_digest(request: Request) -> str:
     """Sixteen hexadecimal digits over everything in a request, pictures by their pixels.
 
@@ -100,5 +110,5 @@ def request_digest(request: Request) -> str:
         >>> request_digest(a) == request_digest(b)
         False
     """
-    content = type(request).__name__.encode() + _encode(request)
+    content = type(request).__name__.encode() + _encode(_told(request))
     return hashlib.sha256(content).hexdigest()[:_DIGITS]

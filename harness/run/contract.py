@@ -67,6 +67,9 @@ def check_response(request: Request, response: object) -> None:
     problem = _CHECKS[wanted](request, getattr(response, wanted))
     if problem:
         raise AdapterError(f"adapter method `{method}` returned {problem}", _REMEDIES[wanted])
+    problem = _greedy_problem(request, response)
+    if problem:
+        raise AdapterError(f"adapter method `{method}` returned {problem}", _REMEDIES["is_greedy"])
     problem = _account_problem(response)
     if problem:
         raise AdapterError(
@@ -109,6 +112,19 @@ def _likelihood_problem(request: Any, values: Any) -> str:
     return f"{wrong[0]!r} as a log-likelihood" if wrong else ""
 
 
+def _greedy_problem(request: Any, response: Response) -> str:
+    greedy: Any = response.is_greedy
+    if greedy is None:
+        lacks = getattr(request, "raw", False) and response.loglikelihoods is not None
+        return "no `is_greedy` for a raw request" if lacks else ""
+    if response.loglikelihoods is None:
+        return "`is_greedy` without log-likelihoods"
+    fits = isinstance(greedy, tuple) and len(greedy) == len(response.loglikelihoods)
+    if not fits or any(type(value) is not bool for value in greedy):
+        return f"`is_greedy` {greedy!r:.80} for {len(response.loglikelihoods)} continuations"
+    return ""
+
+
 def _account_problem(response: Response) -> str:
     # Records don't check types when they're built; the ledger must not be the one to find out.
     reason: object = response.finish_reason
@@ -131,4 +147,5 @@ _REMEDIES = {
     "text": "decode with errors='replace' and return a str",
     "image": "return a non-empty PIL image of mode RGB",
     "loglikelihoods": "return one natural-log probability, at most 0, per continuation",
+    "is_greedy": "return a tuple with one bool per continuation beside the log-likelihoods",
 }

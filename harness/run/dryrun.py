@@ -170,7 +170,7 @@ class _Tally:
             self.completion_tokens += request.decoding.max_new_tokens
             self.images_in += len(request.images)
         elif isinstance(request, LogLikelihoodRequest):
-            texts = (request.prompt * len(request.continuations), *request.continuations)
+            texts = (text for pair in request.pairs() for text in pair)
             self.images_in += len(request.images)
         elif isinstance(request, EditImageRequest | ReconstructRequest):
             self.images_in += 1

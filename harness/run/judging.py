@@ -94,6 +94,7 @@ def _restored(folder: Path, stored: StoredResponse) -> Response:
         text=stored.text,
         image=image,
         loglikelihoods=stored.loglikelihoods,
+        is_greedy=stored.is_greedy,
         finish_reason=stored.finish_reason,
         usage=stored.usage,
         timing=stored.timing,

@@ -123,6 +123,7 @@ class Recorder:
             image_path=path,
             image_sha256=sha256,
             loglikelihoods=response.loglikelihoods,
+            is_greedy=response.is_greedy,
             finish_reason=response.finish_reason,
             usage=response.usage,
             timing=response.timing,

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from model_adapters.cheers import Checkpoint, ImageResult, ImageSettings, Prompt, TextResult
     from model_adapters.cheers.accounting import Look
+    from model_adapters.cheers.likelihood import LogLikelihood
+    from model_adapters.cheers.raw_text import RawText, ToScore
 
 __all__ = ["ALL_CAPABILITIES", "CheersAdapter"]
 
@@ -212,29 +214,23 @@ class CheersAdapter(ModelAdapter):
         """Score every continuation of a batch in one pass."""
         from model_adapters.cheers import loglikelihood
 
-        watch, encode = _Watch(requests), self._checkpoint.processor.tokenizer.encode
-        prompts = [self._answer_prompt(request) for request in requests]
-        pairs = [
-            (prompt, encode(text))
-            for prompt, request in zip(prompts, requests, strict=True)
-            for text in request.continuations
-        ]
+        watch = _Watch(requests)
+        asked = [self._to_score(request) for request in requests]
+        flat = [task for request in asked for part in request for task in part]
         scores = iter(
             loglikelihood(
                 self._checkpoint.model,
-                [prompt for prompt, _ in pairs],
-                [ids for _, ids in pairs],
+                [prompt for prompt, _ in flat],
+                [ids for _, ids in flat],
                 self._switches.ablations(),
             )
+            if flat
+            else ()
         )
         timing = watch.timing()
         return [
-            Response(
-                loglikelihoods=tuple(next(scores).total for _ in request.continuations),
-                usage=self._usage(prompt),
-                timing=timing,
-            )
-            for prompt, request in zip(prompts, requests, strict=True)
+            self._scores([[next(scores) for _ in part] for part in request], request, timing)
+            for request in asked
         ]
 
     @guards_memory
@@ -265,7 +261,44 @@ class CheersAdapter(ModelAdapter):
         with time_components(self._checkpoint.model) as times:
             yield times.seconds
 
+    def _to_score(self, request: LogLikelihoodRequest) -> list[list[ToScore]]:
+        """What is to be scored for each continuation; only rolling texts have several parts."""
+        if request.raw:
+            seed = stream_seed(request.seed, "dummy-image")
+            return self._raw(request).to_score(request, seed)
+        prompt, encode = self._answer_prompt(request), self._checkpoint.processor.tokenizer.encode
+        return [[(prompt, encode(text))] for text in request.continuations]
+
+    def _scores(
+        self,
+        scores: Sequence[Sequence[LogLikelihood]],
+        asked: Sequence[Sequence[ToScore]],
+        timing: Timing,
+    ) -> Response:
+        prompts = [prompt for part in asked for prompt, _ in part]
+        return Response(
+            loglikelihoods=tuple(sum((one.total for one in part), 0.0) for part in scores),
+            is_greedy=tuple(all(one.greedy for one in part) for part in scores),
+            usage=self._usage(prompts[0]) if prompts else Usage(),
+            timing=timing,
+        )
+
+    def _raw(self, request: AnswerRequest | LogLikelihoodRequest) -> RawText:
+        from model_adapters.cheers.raw_text import RawText
+
+        if request.images:
+            raise AdapterError(
+                "a raw text has no place for pictures", "ask about pictures with a chat template"
+            )
+        return RawText(self._checkpoint.processor, self._switches.prompt_form)
+
     def _answer_prompt(self, request: AnswerRequest | LogLikelihoodRequest) -> Prompt:
+        if isinstance(request, AnswerRequest) and request.raw:
+            return self._raw(request).to_continue(
+                request.prompt,
+                request.decoding.max_new_tokens,
+                stream_seed(request.seed, "dummy-image"),
+            )
         return self._checkpoint.processor.answer_prompt(
             request.prompt,
             list(request.images),

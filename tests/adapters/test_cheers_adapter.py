@@ -36,6 +36,7 @@ from model_adapters.cheers.accounting import kv_cache_bytes, prefill_flops
 from model_adapters.cheers.adapter import CheersAdapter
 from model_adapters.cheers.session import open_session
 from tasks.probes.inputs import Workload, picture
+from tasks.probes.latency_metrics import MEASURED
 
 SHORT = TextDecoding(max_new_tokens=4)
 IMAGES = tuple(picture(seed, 20, 30) for seed in range(3))
@@ -192,7 +193,7 @@ def test_switches_are_part_of_the_fingerprint(
 # --- what responses report -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("capability", [c for c in Capability if c != Capability.VISION_TOKENS])
+@pytest.mark.parametrize("capability", MEASURED)
 def test_every_capability_keeps_the_contract(adapter: CheersAdapter, capability: Capability):
     load = Workload(image_size=24, max_new_tokens=3, steps=2)
     requests = [load.request(capability, index, 50 + index) for index in range(3)]

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import LedgerError
 from harness.ledger import Ledger, LedgerWriter, read_manifest
 from harness.migrations import Migration, migrate_ledger, migrate_manifest
-from harness.records import Sample
+from harness.records import SCHEMA_VERSION, Sample, StoredResponse
 from tests.harness.conftest import Run
 
 
@@ -71,13 +71,15 @@ def test_an_older_manifest_is_migrated():
 
 
 def test_a_current_manifest_is_untouched():
-    assert migrate_manifest({"schema_version": 1}, where="x") == {"schema_version": 1}
+    current = {"schema_version": SCHEMA_VERSION}
+    assert migrate_manifest(current, where="x") == current
 
 
 def test_a_newer_manifest_is_refused(run: Run, tmp_path: Path):
     run()
     path = tmp_path / "run" / "manifest.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    current = f'"schema_version": {SCHEMA_VERSION}'
+    path.write_text(path.read_text().replace(current, '"schema_version": 99'))
     with pytest.raises(LedgerError, match=r"newer cheers-bench \(schema 99(.|\n)*upgrade"):
         read_manifest(tmp_path / "run")
 
@@ -102,15 +104,53 @@ def test_an_older_ledger_is_migrated_when_it_is_opened(
     connection = sqlite3.connect(tmp_path / "ledger.sqlite")
     with connection:
         connection.execute("ALTER TABLE samples RENAME COLUMN category TO kind")
-        connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema_version'")
+        connection.execute("UPDATE meta SET value = ?", (str(SCHEMA_VERSION - 1),))
     connection.close()
 
     def rename(old: sqlite3.Connection) -> None:
         old.execute("ALTER TABLE samples RENAME COLUMN kind TO category")
 
-    steps = (Migration(0, ledger=rename),)
+    steps = (Migration(SCHEMA_VERSION - 1, ledger=rename),)
     monkeypatch.setitem(migrate_ledger.__kwdefaults__, "steps", steps)
     with Ledger.open(tmp_path) as reader:
         assert reader.sample("t", "a").sample == Sample(id="a")
     with LedgerWriter.open(tmp_path) as writer:
         assert writer.total("t") == 1
+
+
+def _as_version_1(folder: Path) -> None:
+    """Take back what version 2 added to a run folder."""
+    with sqlite3.connect(folder / "ledger.sqlite") as connection:
+        connection.execute("ALTER TABLE responses DROP COLUMN is_greedy")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    connection.close()
+    path = folder / "manifest.json"
+    if path.exists():
+        current = f'"schema_version": {SCHEMA_VERSION}'
+        path.write_text(path.read_text().replace(current, '"schema_version": 1'))
+
+
+def test_responses_of_version_1_are_read_and_new_ones_join_them(tmp_path: Path):
+    first, second = StoredResponse(loglikelihoods=(-1.0,)), StoredResponse(text="b")
+    with LedgerWriter.create(tmp_path, ["t"]) as ledger:
+        ledger.plan("t", [Sample(id=name) for name in "abc"])
+        numbers = [pending.n for pending in ledger.pending("t", None, 10)]
+        ledger.add_response(numbers[0], "d", "p", first)
+        ledger.add_error(numbers[1], "d", "p", "boom")
+    _as_version_1(tmp_path)
+    greedy = StoredResponse(loglikelihoods=(-2.0, -3.0), is_greedy=(True, False))
+    with LedgerWriter.open(tmp_path) as ledger:  # its columns are in another order now
+        ledger.add_response(numbers[2], "d", "p", greedy)
+        ledger.commit()
+        assert ledger.sample("t", "a").response == first
+        assert ledger.sample("t", "b").outcome.reason == "boom"
+        assert ledger.sample("t", "c").response == greedy
+        assert [item.response for item in ledger.unscored("t", None, 9)] == [first, None, greedy]
+    assert second not in (first, greedy)
+
+
+def test_a_run_of_version_1_is_continued(run: Run, tmp_path: Path):
+    before = run()
+    _as_version_1(tmp_path / "run")
+    assert read_manifest(tmp_path / "run").schema_version == SCHEMA_VERSION
+    assert run() == before

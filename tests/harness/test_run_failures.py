@@ -261,6 +261,9 @@ def change(index: int, **fields: Any) -> Callable[[list[Response]], list[Respons
             r"nan as a log-likelihood",
         ),
         ("toy-likelihoods", change(1, loglikelihoods=(0.5, -1.0, -1.0)), r"0.5 as a log-l"),
+        ("toy-likelihoods", change(1, is_greedy=(True,)), r"`is_greedy` \(True,\) for 3"),
+        ("toy-likelihoods", change(1, is_greedy=(1, 0, 0)), r"`is_greedy` \(1, 0, 0\) for 3"),
+        ("toy-answers", change(1, is_greedy=(True,)), r"`is_greedy` without log-likelihoods"),
     ],
 )
 def test_a_broken_contract_is_an_error_that_says_how_to_keep_it(
