@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["markdown", "one_line"]
+__all__ = ["markdown", "one_line", "visible"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -27,3 +28,22 @@ def one_line(text: str) -> str:
         'a b'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def visible(text: str) -> str:
+    r"""The text with control and bidirectional characters written as escapes.
+
+    Line feeds and tabs stay.
+
+    Example:
+        >>> visible("a\x1b[31mb")
+        'a\\x1b[31mb'
+        >>> visible("\u202eevil")
+        '\\u202eevil'
+    """
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+    return character if not hidden or character in "\n\t" else ascii(character)[1:-1]
