@@ -18,6 +18,8 @@ _COMMANDS = {
     "score": "harness.cli.score_command",
     "leaderboard": "harness.cli.leaderboard_command",
     "compare": "harness.cli.compare_command",
+    "report": "harness.cli.report_command",
+    "plot": "harness.cli.plot_command",
     "judge-agreement": "harness.cli.agreement_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
