@@ -56,4 +56,4 @@ def compare_pairs(runs: Sequence[ReportRun]) -> tuple[list[Pair], list[str]]:
 def difference_mark(difference: Difference) -> Mark | None:
     """The difference with its interval, on an axis whose middle is no difference."""
     bar = difference_bar(difference)
-    return bar and Mark(bar["value"], bar["low"], bar["width"])
+    return None if bar is None else Mark(bar["value"], bar["low"], bar["width"])
