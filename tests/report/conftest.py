@@ -71,7 +71,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A run with hostile answers and one that is always right."""
     folder = tmp_path_factory.mktemp("runs")
     hostile = make(folder / "hostile", label=f"hostile {toys.SCRIPT} {toys.BIDI}")
-    return [hostile, make(folder / "right", label="right", answers=("A", "!"))]
+    return [hostile, make(folder / "right", label="right", answers=("A", "A", "A", "!"))]
 
 
 @pytest.fixture(scope="session")

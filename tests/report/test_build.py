@@ -194,8 +194,8 @@ def test_a_task_that_is_not_here_leaves_out_pictures_and_says_so(
 
 
 def test_an_errored_sample_shows_the_last_line_first(report: Path):
-    row = list(_shards(report.parent, "rows", QUESTIONS, 1))[1]
-    body = list(_shards(report.parent, "bodies", QUESTIONS, 1))[1]
+    row = list(_shards(report.parent, "rows", QUESTIONS, 1))[3]
+    body = list(_shards(report.parent, "bodies", QUESTIONS, 1))[3]
     assert row[3] == "errored"
     assert row[8].startswith("ValueError: broken on purpose")
     assert body["reason"].startswith("Traceback")

@@ -3,7 +3,7 @@ import { h, outside, verdict } from "./dom.js";
 import { ROW, matcher } from "./filters.js";
 import { rewrite } from "./route.js";
 import { picture, shard } from "./shards.js";
-import { counted, number } from "./text.js";
+import { counted, number, plain } from "./text.js";
 import { VirtualList } from "./virtual.js";
 
 const VERDICTS = ["ok", "wrong", "unparsed", "judge_failed", "errored", "missing"];
@@ -179,7 +179,7 @@ export class Browser {
 }
 
 function options(select, entries, chosen) {
-  select.replaceChildren(...entries.map(([value, name]) => h("option", { value, selected: value === chosen }, name)));
+  select.replaceChildren(...entries.map(([value, name]) => h("option", { value, selected: value === chosen }, plain(name))));
 }
 
 function chip(name, count, pressed) {

@@ -4,7 +4,7 @@ import { ROW } from "./filters.js";
 import { detections, figure } from "./overlay.js";
 import { address, rewrite } from "./route.js";
 import { body, picture } from "./shards.js";
-import { number } from "./text.js";
+import { number, plain } from "./text.js";
 
 const LINE = 90;
 const UNITS = { ttft_s: "s to the first token", total_s: "s for the batch", batch_size: "in the batch", prompt_tokens: "prompt tokens", vision_tokens: "vision tokens", completion_tokens: "answer tokens", nfe: "function evaluations" };
@@ -84,7 +84,7 @@ export class SampleDialog {
   pictures(known) {
     const shown = (known.shown ?? []).map((path, index, all) => figure(path, all.length > 1 ? `shown to the model, ${index + 1}` : "shown to the model"));
     const drawn = known.image ? [figure(known.image, "drawn by the model", detections(known.details))] : [];
-    const beside = (known.artefacts ?? []).filter(([, path]) => path).map(([name, path]) => h("figure", { class: "strip" }, h("figcaption", {}, outside(name.replaceAll("-", " "))), h("img", { src: picture(path), alt: name })));
+    const beside = (known.artefacts ?? []).filter(([, path]) => path).map(([name, path]) => h("figure", { class: "strip" }, h("figcaption", {}, outside(name.replaceAll("-", " "))), h("img", { src: picture(path), alt: plain(name) })));
     return [...shown, ...drawn, ...beside];
   }
 

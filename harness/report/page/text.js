@@ -18,6 +18,11 @@ export function parts(text) {
   return found;
 }
 
+/** The text in one piece, for where no element can stand. */
+export function plain(text) {
+  return parts(text).map(([part]) => part).join("");
+}
+
 function named(character) {
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
