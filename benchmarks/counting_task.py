@@ -65,7 +65,8 @@ def counting_run(folder: Path, samples: int) -> Path:
     from harness.run import execute
     from harness.runspec import ModelRef, RunSpec, TaskRef
 
-    tasks().add("counting", CountingTask)
+    if "counting" not in tasks():
+        tasks().add("counting", CountingTask)
     execute(
         RunSpec(
             tasks=(TaskRef(task="counting", options={"samples": samples}),),
