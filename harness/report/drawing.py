@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.costs import Spread
 from harness.leaderboard import Cell, Column
-from harness.report.costs import Spread
 
-__all__ = ["Mark", "Point", "interval_mark", "points", "readable", "spread_mark", "ticks"]
+__all__ = ["Mark", "Point", "interval_mark", "points", "spread_mark", "ticks"]
 
 _MARGIN = 1.08
 _NAME_HEIGHT = 8.0  # of a plane's height
@@ -117,19 +117,6 @@ def _point(label: str, cell: Cell, x: float) -> Point:
     high = value if cell.value.high is None else cell.value.high
     ends = 100 * (1 - low), 100 * (1 - high)
     return Point(label, x, 100 * (1 - value), *ends, leftward=x > 50, text_y=0.0)
-
-
-def readable(number: float, unit: str) -> str:
-    """A cost as people read it.
-
-    Example:
-        >>> readable(0.0123, "s"), readable(1234, ""), readable(2.5, "s")
-        ('12.3 ms', '1,234', '2.5 s')
-    """
-    if unit == "s" and number < 1:
-        return f"{number * 1000:.3g} ms"
-    text = f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
-    return f"{text} {unit}".rstrip()
 
 
 def ticks(top: float) -> list[float]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from harness.costs import QUANTITIES
 from harness.pages import csp_hash
 from harness.report.bundle import bundle, stylesheet
-from harness.report.costs import QUANTITIES
 from harness.report.drawing import interval_mark
 from harness.report.encoding import script_json
 from harness.report.pairs import difference_mark

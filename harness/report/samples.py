@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from harness.artefacts import artefacts_of
+from harness.costs import CostBuilder, Costs
 from harness.ledger import Entry, Ledger
 from harness.records import MetricSpec, Outcome, StoredResponse, TaskPlan, Verdict
-from harness.report.costs import CostBuilder, Costs
 from harness.report.pictures import PictureStore
 from harness.report.runs import ReportRun, TaskGroup
 from harness.report.shards import PackedShards, ShardWriter

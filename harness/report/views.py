@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.costs import QUANTITIES, Quantity, Spread, readable
 from harness.leaderboard import Cell, Table
-from harness.report.costs import QUANTITIES, Quantity, Spread
-from harness.report.drawing import Mark, Point, points, readable, spread_mark, ticks
+from harness.report.drawing import Mark, Point, points, spread_mark, ticks
 from harness.report.pairs import Pair
 from harness.report.runs import ReportRun, TaskGroup
 from harness.report.samples import SampleIndex

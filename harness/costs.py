@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from harness.records import StoredResponse
 
-__all__ = ["QUANTITIES", "CostBuilder", "Costs", "Quantity", "Spread"]
+__all__ = ["QUANTITIES", "CostBuilder", "Costs", "Quantity", "Spread", "readable", "task_costs"]
 
 
 class Quantity(NamedTuple):
@@ -86,3 +87,33 @@ def _spread(values: array[float]) -> Spread:
 
     p10, p50, p90 = np.quantile(np.frombuffer(values, dtype=np.float64), (0.1, 0.5, 0.9))
     return Spread(len(values), float(p10), float(p50), float(p90))
+
+
+def task_costs(folder: str | Path, task: str) -> Costs:
+    """What a task's responses cost in a run, streamed.
+
+    Raises:
+        LedgerError: The folder isn't a run, or is damaged.
+        UnknownNameError: The run has no such task.
+    """
+    from harness.ledger import Ledger
+
+    builder = CostBuilder()
+    with Ledger.open(folder) as ledger:
+        for entry in ledger.entries(task):
+            if entry.response is not None:
+                builder.add(entry.response)
+    return builder.costs()
+
+
+def readable(number: float, unit: str) -> str:
+    """A cost as people read it.
+
+    Example:
+        >>> readable(0.0123, "s"), readable(1234, ""), readable(2.5, "s")
+        ('12.3 ms', '1,234', '2.5 s')
+    """
+    if unit == "s" and number < 1:
+        return f"{number * 1000:.3g} ms"
+    text = f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
+    return f"{text} {unit}".rstrip()
