@@ -17,10 +17,9 @@ __all__ = ["FORMATS", "HATCHES", "MARKERS", "PALETTE", "new_figure", "save", "st
 
 PALETTE = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#56B4E9", "#E69F00", "#5B5B5B", "#B59F00"),
+    *("#56B4E9", "#E69F00", "#000000", "#F0E442"),
 )
-"""Colours that people with any common colour blindness tell apart (after Okabe and Ito, 2008; the
-yellow is darkened and the black lightened to be seen as areas on white)."""
+"""Colours that people with any common colour blindness tell apart (Okabe and Ito, 2008)."""
 
 HATCHES = ("", "///", "...", "xxx")
 """Patterns of the second and later rounds through the palette."""
