@@ -18,6 +18,7 @@ _COMMANDS = {
     "score": "harness.cli.score_command",
     "leaderboard": "harness.cli.leaderboard_command",
     "compare": "harness.cli.compare_command",
+    "explain": "harness.cli.explain_command",
     "report": "harness.cli.report_command",
     "plot": "harness.cli.plot_command",
     "judge-agreement": "harness.cli.agreement_command",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from harness.ledger import Entry
 from harness.records import Modality, Request, TaskPlan
 from harness.report.pictures import PictureStore
-from harness.seeds import sample_seed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,19 +55,16 @@ class ShownPictures:
             return None
 
     def _rebuilt(self, task: Task, entry: Entry) -> Request | None:
-        from harness.run.asking import request_digest
+        from harness.run.rebuild import rebuild_request
 
-        sample = entry.sample
-        seed = sample_seed(self._seed, self._plan.task, sample.id, sample.k)
         try:
-            request = task.request(sample, seed)
+            request = rebuild_request(task, self._seed, entry)
         except Exception as error:  # noqa: BLE001 -- whatever a task's data lack, the report goes on
             self._task, self.note = None, f"the task can't make its requests again: {error}"
             return None
-        if request_digest(request) == entry.request_digest:
-            return request
-        self.note = "for some samples the task makes other requests now than it did in the run"
-        return None
+        if request is None:
+            self.note = "for some samples the task makes other requests now than it did in the run"
+        return request
 
 
 def _images(request: Request) -> Iterator[Image]:
