@@ -95,7 +95,7 @@ def draw_curve(folders: Sequence[Path], settings: PlotSettings) -> tuple[Any, li
             linewidth=1,
             marker=MARKERS[number % len(MARKERS)],
             markersize=3.5,
-            label=joined[-1].label,
+            label=_family_name(joined),
         )
     _finish(figure, axes, _Labels(column, "nfe", settings.note), trades)
     return figure, notes
@@ -142,6 +142,15 @@ def _families(trades: Sequence[Trade]) -> Iterator[list[Trade]]:
 
     for _, found in groupby(sorted(trades, key=family), family):
         yield sorted(found, key=lambda t: t.cost)
+
+
+def _family_name(joined: Sequence[Trade]) -> str:
+    """The run's name, or of several the model's with the beginning of its weights' hash."""
+    if len(joined) == 1:
+        return joined[0].label
+    print_ = joined[0].row.fingerprint
+    weights = f" {print_.weights_sha256[:8]}" if print_.weights_sha256 else ""
+    return f"{name_of(print_.model)}{weights}"
 
 
 def _point(axes: Any, trade: Trade, number: int) -> None:

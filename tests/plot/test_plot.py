@@ -162,10 +162,12 @@ def test_curves_join_runs_of_the_same_weights(make_run: MakeRun):
         figure, _ = draw_curve(runs, SKILL)
     lines = [line.get_xydata().tolist() for line in figure.axes[0].lines]
     assert lines == [[[10, 25], [20, 50], [40, 75]], [[10, 50]]]
+    assert [line.get_label() for line in figure.axes[0].lines] == ["known a", "run 3"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
+@pytest.mark.parametrize(
+    ("kind", "ending"), [*((kind, "svg") for kind in KINDS), ("bars", "pdf"), ("radar", "png")]
+)
 def test_equal_runs_give_equal_bytes(make_run: MakeRun, tmp_path: Path, kind: str, ending: str):
     runs = [make_run(6, seconds=1, nfe=4), make_run(9, seconds=2, nfe=8)]
     files = [tmp_path / f"{n}.{ending}" for n in range(2)]

@@ -225,8 +225,8 @@ def test_hidden_characters_are_named(report: Path, visit: Open):
     assert "nulU+0000 and U+001B[31mred" in page.locator(DIALOG).inner_text()
 
 
-def test_long_answers_are_folded(either: Path, visit: Open):
-    page = visit(either, "#samples?task=0&run=0&open=2")
+def test_long_answers_are_folded(report: Path, visit: Open):
+    page = visit(report, "#samples?task=0&run=0&open=2")
     fold = page.locator(f"{DIALOG} .fold")
     assert fold.inner_text() == "Show all 1,000,000 characters"
     assert page.locator(DIALOG).evaluate("(d) => d.textContent.length") < 20_000

@@ -55,6 +55,7 @@ export class SampleDialog {
     const pictures = this.pictures(known);
     const content = h("div", { class: `body${pictures.length > 0 ? "" : " textual"}`, tabindex: "-1" });
     content.append(...(pictures.length > 0 ? [h("div", {}, pictures)] : []), h("div", {}, this.words(group, known)));
+    content.append(...this.strips(known));
     if (elsewhere.length > 1) content.append(this.others(elsewhere));
     const focused = document.activeElement?.dataset?.act;
     this.fill(this.head(row, known), content);
@@ -84,8 +85,12 @@ export class SampleDialog {
   pictures(known) {
     const shown = (known.shown ?? []).map((path, index, all) => figure(path, all.length > 1 ? `shown to the model, ${index + 1}` : "shown to the model"));
     const drawn = known.image ? [figure(known.image, "drawn by the model", detections(known.details))] : [];
-    const beside = (known.artefacts ?? []).filter(([, path]) => path).map(([name, path]) => h("figure", { class: "strip" }, h("figcaption", {}, outside(name.replaceAll("-", " "))), h("img", { src: picture(path), alt: plain(name) })));
-    return [...shown, ...drawn, ...beside];
+    return [...shown, ...drawn];
+  }
+
+  strips(known) {
+    const strip = ([name, path]) => h("figure", { class: "strip across" }, h("figcaption", {}, outside(name.replaceAll("-", " "))), h("img", { src: picture(path), alt: plain(name) }));
+    return (known.artefacts ?? []).filter(([, path]) => path).map(strip);
   }
 
   words(group, known) {

@@ -50,7 +50,7 @@ export function figure(path, caption, found = []) {
 
 function decorate(shown, canvas, image, found) {
   const layer = s("svg", { viewBox: `0 0 ${image.naturalWidth} ${image.naturalHeight}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  const masks = s("g", {}, found.map(mask));
+  const masks = s("g", {}, found.map((item, index) => mask(item, index, image)));
   const boxes = s("g", {}, found.map(box));
   layer.append(masks, boxes);
   canvas.append(layer);
@@ -64,9 +64,13 @@ function box(item, index) {
   return [s("rect", { class: "halo", ...place }), s("rect", { class: `box o-${index % COLOURS}`, ...place })];
 }
 
-function mask(item, index) {
+/** A mask, stretched to the picture: judges may have looked at a smaller one. */
+function mask(item, index, image) {
   const path = item.mask && typeof item.mask === "object" ? maskPath(item.mask) : "";
-  return path ? s("path", { class: `mask o-${index % COLOURS}`, d: path }) : null;
+  if (path === "") return null;
+  const [height, width] = item.mask.size;
+  const transform = `scale(${image.naturalWidth / width} ${image.naturalHeight / height})`;
+  return s("path", { class: `mask o-${index % COLOURS}`, d: path, transform });
 }
 
 function toggle(name, layer) {
