@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-gpu check format bench docs train-nano lock clean
+.PHONY: help setup demo test test-browser test-gpu test-slow check format bench docs train-nano lock clean
 
 help: ## Show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ demo: $(STAMP) ## Evaluate cheers-nano and controls on the smoke suite; print th
 
 test: $(STAMP) ## Run the default tests
 	$(BIN)/python -m pytest
+
+test-browser: $(STAMP) ## Test the report in Chromium (apt-get install chromium), slow tests included
+	$(BIN)/python -m pytest tests/report -m browser -s
 
 test-slow: $(STAMP) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow --timeout=3600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from harness import Task
@@ -56,3 +57,21 @@ class CountingTask(Task):
 
     def prompt_template(self) -> str:
         return "Question {i}: A, B, C or D?"
+
+
+def counting_run(folder: Path, samples: int) -> Path:
+    """Run the null model on it."""
+    from harness.registry import tasks
+    from harness.run import execute
+    from harness.runspec import ModelRef, RunSpec, TaskRef
+
+    if "counting" not in tasks():
+        tasks().add("counting", CountingTask)
+    execute(
+        RunSpec(
+            tasks=(TaskRef(task="counting", options={"samples": samples}),),
+            model=ModelRef(name="null"),
+            out=str(folder),
+        )
+    )
+    return folder

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.errors import CapabilityError
 from harness.records import (
@@ -30,7 +30,9 @@ from harness.records import (
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["ModelAdapter", "VisionTokens", "perform"]
+    from PIL.Image import Image
+
+__all__ = ["Explanation", "ModelAdapter", "VisionTokens", "perform"]
 
 
 class VisionTokens(Record, frozen=True, kw_only=True):
@@ -67,6 +69,16 @@ class VisionTokens(Record, frozen=True, kw_only=True):
     def compression(self) -> float:
         """Patches per language-model token."""
         return self.patches / self.llm_tokens
+
+
+class Explanation(NamedTuple):
+    """A response, and pictures of how it came about."""
+
+    response: Response
+    """What the model gives back, up to rounding what it gave in the run."""
+
+    pictures: Mapping[str, Image]
+    """What to show beside it, by name; RGB, any size."""
 
 
 class ModelAdapter(abc.ABC):
@@ -145,6 +157,18 @@ class ModelAdapter(abc.ABC):
         from contextlib import nullcontext
 
         return nullcontext({})
+
+    def explain(self, request: Request) -> Explanation:
+        """Serve one request again and show how the response comes about; optional.
+
+        Raises:
+            CapabilityError: The adapter has nothing to show for such a request.
+        """
+        raise CapabilityError(
+            f"model {self.card.name!r} has no pictures about how it serves "
+            f"{request.capability.value!r}",
+            "its adapter gives them by defining `explain`",
+        )
 
     def close(self) -> None:
         """Free memory and connections; the adapter isn't used afterwards."""

@@ -7,7 +7,7 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["render_page"]
+__all__ = ["csp_hash", "render_page"]
 
 
 def render_page(package: str, folder: str, **context: Any) -> str:
@@ -35,11 +35,17 @@ def render_page(package: str, folder: str, **context: Any) -> str:
     return environment.get_template("page.html.j2").render(
         style=style,
         script=script,
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
         **context,
     )
 
 
-def _csp_hash(text: str) -> str:
+def csp_hash(text: str) -> str:
+    """The source expression by which a content-security policy allows an inline element.
+
+    Example:
+        >>> csp_hash("")
+        'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

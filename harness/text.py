@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["cut_at_stop", "markdown", "one_line"]
+__all__ = ["cut_at_stop", "markdown", "one_line", "visible"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -41,3 +42,22 @@ def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """
     ends = [place for place in (text.find(s) for s in stop if s) if place >= 0]
     return (text[: min(ends)], True) if ends else (text, False)
+
+
+def visible(text: str) -> str:
+    r"""The text with control and bidirectional characters written as escapes.
+
+    Line feeds and tabs stay.
+
+    Example:
+        >>> visible("a\x1b[31mb")
+        'a\\x1b[31mb'
+        >>> visible("\u202eevil")
+        '\\u202eevil'
+    """
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+    return character if not hidden or character in "\n\t" else ascii(character)[1:-1]

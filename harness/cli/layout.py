@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Sequence
+
+from harness.text import visible
 
 __all__ = ["columns", "safe"]
 
@@ -33,10 +34,4 @@ def safe(text: str, limit: int = 2000) -> str:
         >>> safe("a\x1b[31mb")
         'a\\x1b[31mb'
     """
-    shown = "".join(_visible(character) for character in text[:limit])
-    return shown + (f" … ({len(text):,} characters)" if len(text) > limit else "")
-
-
-def _visible(character: str) -> str:
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
-    return character if not hidden or character in "\n\t" else ascii(character)[1:-1]
+    return visible(text[:limit]) + (f" … ({len(text):,} characters)" if len(text) > limit else "")

@@ -8,7 +8,7 @@ from harness.compare.numbers import readable
 from harness.compare.records import Comparison, Difference
 from harness.pages import render_page
 
-__all__ = ["to_html"]
+__all__ = ["difference_bar", "to_html"]
 
 _FLIPS_SHOWN = 200
 _MARGIN = 1.1
@@ -22,13 +22,13 @@ def to_html(comparison: Comparison) -> str:
         "page",
         comparison=comparison,
         readable=readable,
-        bar=_bar,
+        bar=difference_bar,
         flips=flips,
         shown=_FLIPS_SHOWN,
     )
 
 
-def _bar(difference: Difference) -> dict[str, float] | None:
+def difference_bar(difference: Difference) -> dict[str, float] | None:
     """Point and interval on an axis from -1 to 1, scaled so that the interval fits."""
     low, high, value = difference.low, difference.high, difference.difference
     if low is None or high is None or value is None:

@@ -14,15 +14,15 @@ from harness.leaderboard.table import Cell, Column, Table
 from harness.pages import render_page
 from harness.records import TaskStatus
 
-__all__ = ["to_html"]
+__all__ = ["cell_view", "to_html"]
 
 
 def to_html(table: Table) -> str:
     """The page."""
-    return render_page("harness.leaderboard", "page", table=table, view=_view, arrow=arrow)
+    return render_page("harness.leaderboard", "page", table=table, view=cell_view, arrow=arrow)
 
 
-def _view(cell: Cell, column: Column) -> dict[str, Any]:
+def cell_view(cell: Cell, column: Column) -> dict[str, Any]:
     """What the template shows of a cell."""
     absent, lacking = cell.status is None, cell.status is TaskStatus.NOT_APPLICABLE
     known = cell.value is not None and cell.value.value is not None

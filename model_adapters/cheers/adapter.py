@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapter import ModelAdapter, VisionTokens
+from harness.adapter import Explanation, ModelAdapter, VisionTokens
 from harness.errors import AdapterError, CheckpointError
 from harness.records import (
     AnswerRequest,
@@ -292,6 +292,25 @@ class CheersAdapter(ModelAdapter):
             )
         return RawText(self._checkpoint.processor, self._switches.prompt_form)
 
+    def explain(self, request: Request) -> Explanation:
+        """Draw one image again with the gate's heat maps and what each step pointed at."""
+        from model_adapters.cheers import to_image
+        from model_adapters.cheers.explaining import explain_image
+
+        if not isinstance(request, GenerateImageRequest | EditImageRequest):
+            return super().explain(request)
+        editing = isinstance(request, EditImageRequest)
+        sources = (request.image,) if isinstance(request, EditImageRequest) else ()
+        prompt = self._image_prompt(request, sources)
+        shown = explain_image(
+            self._checkpoint.model,
+            prompt,
+            stream_seed(request.seed, "noise"),
+            self._settings(request.decoding),
+            editing=editing,
+        )
+        return Explanation(Response(image=to_image(shown.result.image)), shown.pictures)
+
     def _answer_prompt(self, request: AnswerRequest | LogLikelihoodRequest) -> Prompt:
         if isinstance(request, AnswerRequest) and request.raw:
             return self._raw(request).to_continue(
@@ -311,12 +330,7 @@ class CheersAdapter(ModelAdapter):
 
         watch, settings = _Watch(requests), self._settings(requests[0].decoding)
         prompts = [
-            self._checkpoint.processor.image_prompt(
-                request.prompt,
-                list(images),
-                seed=stream_seed(request.seed, "dummy-image"),
-                form=self._switches.prompt_form,
-            )
+            self._image_prompt(request, images)
             for request, images in zip(requests, sources, strict=True)
         ]
         seeds = [stream_seed(request.seed, "noise") for request in requests]
@@ -329,6 +343,16 @@ class CheersAdapter(ModelAdapter):
             self._image_response(prompt, result, drawn.nfe, timing)
             for prompt, result in zip(prompts, drawn.results, strict=True)
         ]
+
+    def _image_prompt(
+        self, request: GenerateImageRequest | EditImageRequest, images: Sequence[Image]
+    ) -> Prompt:
+        return self._checkpoint.processor.image_prompt(
+            request.prompt,
+            list(images),
+            seed=stream_seed(request.seed, "dummy-image"),
+            form=self._switches.prompt_form,
+        )
 
     def _settings(self, decoding: ImageDecoding) -> ImageSettings:
         from model_adapters.cheers import ImageSettings

@@ -6,6 +6,7 @@ first, then the gate's map at steps spread evenly from noise to image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from model_adapters.cheers.loading import Checkpoint
     from model_adapters.cheers.sampler import ImageSettings
 
-__all__ = ["heat_strip", "main"]
+__all__ = ["gate_tiles", "heat_strip", "main", "strip"]
 
 _COLD, _WARM, _HOT = "#0b1026", "#b5367a", "#fcfdbf"
 _GAP = 4
@@ -53,7 +54,30 @@ def heat_strip(
     kept = msgspec.structs.replace(settings, heat_maps=True)
     result = generate_image(checkpoint.model, [asked], [noise], kept)[0]
     assert result.heat_maps is not None  # noqa: S101 -- asked for
-    return _side_by_side(to_image(result.image), _chosen(result.heat_maps, shown))
+    image = to_image(result.image)
+    return strip([image, *gate_tiles(result.heat_maps, image.size, shown)])
+
+
+def gate_tiles(maps: Tensor, size: tuple[int, int], shown: int) -> list[Image.Image]:
+    """Pictures of the gate at evenly spread steps, first and last among them.
+
+    Args:
+        maps: The gate of every step (steps, h, w).
+        size: Width and height of each picture.
+        shown: Steps that are shown at most.
+    """
+    return [_tile(one, size) for one in _chosen(maps, shown)]
+
+
+def strip(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size beside one another."""
+    from PIL import Image as Images
+
+    width, height = tiles[0].size
+    whole = Images.new("RGB", ((width + _GAP) * len(tiles) - _GAP, height), "white")
+    for column, tile in enumerate(tiles):
+        whole.paste(tile, ((width + _GAP) * column, 0))
+    return whole
 
 
 def _chosen(maps: Tensor, shown: int) -> Tensor:
@@ -64,16 +88,6 @@ def _chosen(maps: Tensor, shown: int) -> Tensor:
     steps = torch.linspace(0, len(maps) - 1, count).round().long()
     low, high = maps.min(), maps.max()
     return ((maps - low) / (high - low).clamp_min(1e-12))[steps]
-
-
-def _side_by_side(image: Image.Image, maps: Tensor) -> Image.Image:
-    from PIL import Image as Images
-
-    width, height = image.size
-    strip = Images.new("RGB", ((width + _GAP) * (len(maps) + 1) - _GAP, height), "white")
-    for column, tile in enumerate([image, *(_tile(one, image.size) for one in maps)]):
-        strip.paste(tile, ((width + _GAP) * column, 0))
-    return strip
 
 
 def _tile(values: Tensor, size: tuple[int, int]) -> Image.Image:

@@ -7,7 +7,7 @@ is classical and its colours stand in for CLIP's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.records import (
     Capability,
@@ -23,6 +23,9 @@ from harness.records import (
 from tasks.drawing import DrawingTask
 from tasks.geneval.metrics import skill_metrics
 from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, world_dataset
+
+if TYPE_CHECKING:
+    from tasks.shapes.detector import Detection
 
 __all__ = ["ShapesGenEval"]
 
@@ -80,10 +83,7 @@ class ShapesGenEval(DrawingTask):
             classify,
             colors=tuple(COLORS),
         )
-        seen: list[JsonValue] = [
-            {"class": d.label, "color": d.color, "box": list(d.box), "score": d.score}
-            for d in found
-        ]
+        seen: list[JsonValue] = [_seen(detection) for detection in found]
         return Outcome(
             verdict=Verdict.OK if judgement.correct else Verdict.WRONG,
             reason=judgement.reason,
@@ -104,6 +104,20 @@ class ShapesGenEval(DrawingTask):
         from tasks.shapes.judge import detector_identity
 
         return detector_identity()
+
+
+def _seen(detection: Detection) -> JsonValue:
+    """What a report draws: class, colour, box and mask."""
+    from tasks.judges import encode_mask
+
+    mask = encode_mask(detection.mask)
+    return {
+        "class": detection.label,
+        "color": detection.color,
+        "box": list(detection.box),
+        "score": detection.score,
+        "mask": {"size": list(mask.size), "counts": list(mask.counts)},
+    }
 
 
 def _record(sample: Sample) -> dict[str, Any]:

@@ -294,11 +294,11 @@ def test_names_and_reasons_are_hostile(make_run: MakeRun, format_: str):
 
 
 def test_the_page_allows_its_own_style_alone(make_run: MakeRun):
-    from harness.pages import _csp_hash
+    from harness.pages import csp_hash
 
     page = render(compare_runs(make_run(), make_run(level=0.4)), "html")
     style = page.split("<style>")[1].split("</style>")[0]
-    assert f"style-src '{_csp_hash(style)}'" in page
+    assert f"style-src '{csp_hash(style)}'" in page
     assert "script-src" not in page
     assert "http://" not in page
     assert "https://" not in page

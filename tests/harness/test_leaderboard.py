@@ -188,11 +188,11 @@ def test_page_shows_verdicts_protocols_and_models(make_run: MakeRun):
 
 
 def test_page_policy_matches_its_script(make_run: MakeRun):
-    from harness.pages import _csp_hash
+    from harness.pages import csp_hash
 
     text = render(build_table([make_run()]), "html")
     script = text.split("<script>")[1].split("</script>")[0]
-    assert _csp_hash(script) in text
+    assert csp_hash(script) in text
 
 
 @pytest.mark.parametrize("format_", FORMATS)
