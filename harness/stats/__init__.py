@@ -5,7 +5,6 @@ from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
 from harness.stats.paired import (
     Discordance,
-    cautious_paired_estimate,
     discordance,
     holm,
     mcnemar_exact,
@@ -13,6 +12,7 @@ from harness.stats.paired import (
     paired_interval,
     sign_flip_test,
 )
+from harness.stats.paired_shares import paired_share_interval
 from harness.stats.power import minimum_detectable_difference, power_at
 from harness.stats.quantiles import (
     bootstrap_quantile_difference,
@@ -48,7 +48,6 @@ __all__ = [
     "bootstrap_ratio_difference",
     "bootstrap_sums",
     "bootstrap_weights",
-    "cautious_paired_estimate",
     "clip",
     "cluster_sums",
     "discordance",
@@ -60,6 +59,7 @@ __all__ = [
     "paired_estimate",
     "paired_interval",
     "paired_ratio_estimate",
+    "paired_share_interval",
     "power_at",
     "quantile",
     "quantile_interval",
