@@ -20,6 +20,7 @@ _COMMANDS = {
     "compare": "harness.cli.compare_command",
     "baseline": "harness.cli.baseline_command",
     "gate": "harness.cli.gate_command",
+    "noise": "harness.cli.noise_command",
     "judge-agreement": "harness.cli.agreement_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
