@@ -46,6 +46,7 @@ __all__ = [
     "metrics_by_group",
     "point_estimate",
     "strata_of",
+    "value_of",
 ]
 
 QUANTILES = {Aggregation.MEDIAN: 0.5, Aggregation.P90: 0.9, Aggregation.P99: 0.99}
@@ -76,7 +77,7 @@ def aggregate(
     return TaskResult(
         task=metadata.name,
         status=TaskStatus.COMPLETE if complete else TaskStatus.INCOMPLETE,
-        metrics=tuple(_metric(builder.spec, builder.column()) for builder in builders),
+        metrics=tuple(value_of(builder.spec, builder.column()) for builder in builders),
         verdicts={verdict.value: verdicts[verdict] for verdict in Verdict if verdicts[verdict]},
         protocol_hash=protocol.hash,
         total=verdicts.total(),
@@ -94,7 +95,7 @@ def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValu
     builder = ColumnBuilder(spec)
     for row in rows:
         builder.add(row)
-    return _metric(spec, builder.column())
+    return value_of(spec, builder.column())
 
 
 def metrics_by_group(
@@ -115,10 +116,11 @@ def metrics_by_group(
         name = group(row)
         if name:
             builders.setdefault(name, ColumnBuilder(spec)).add(row)
-    return {name: _metric(spec, builders[name].column()) for name in sorted(builders)}
+    return {name: value_of(spec, builders[name].column()) for name in sorted(builders)}
 
 
-def _metric(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
+def value_of(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
+    """One metric with its interval and bounds, from its gathered scores."""
     whole = by_cluster(column, spec.aggregation)
     known = whole.known()
     if not len(known.values):

@@ -21,6 +21,7 @@ _COMMANDS = {
     "baseline": "harness.cli.baseline_command",
     "gate": "harness.cli.gate_command",
     "noise": "harness.cli.noise_command",
+    "history": "harness.cli.history_command",
     "judge-agreement": "harness.cli.agreement_command",
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",

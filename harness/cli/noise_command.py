@@ -38,8 +38,8 @@ def command(
     The same command resumes. A policy of `cheers-bench gate` takes the file as `noise`.
     """
     from harness.cli.flags import read_flags
+    from harness.cli.noise_table import noise_table
     from harness.noise.repeating import repeat
-    from harness.noise.text import to_text
     from harness.run import make_progress
     from harness.runfile import RunFile, make_spec
 
@@ -57,5 +57,5 @@ def command(
     seeds = range(first_seed, first_seed + count)
     words = ["cheers-bench", *sys.argv[1:]]
     report = repeat(make_spec(RunFile(), flags), task, seeds, progress=make_progress, command=words)
-    click.echo(to_text(report))
+    click.echo(noise_table(report))
     click.echo(f"\nwrote {out}/noise.json", err=True)

@@ -1,6 +1,7 @@
 """Point estimates and 95% intervals, clustered by prompt; paired differences and their power."""
 
 from harness.stats.bootstrap import bootstrap_mean, bootstrap_sums, bootstrap_weights, cluster_sums
+from harness.stats.changes import Split, independent_change, paired_change
 from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
 from harness.stats.paired import (
@@ -41,6 +42,7 @@ __all__ = [
     "Look",
     "Parts",
     "SequentialGate",
+    "Split",
     "Stop",
     "bootstrap_mean",
     "bootstrap_quantile_difference",
@@ -54,8 +56,10 @@ __all__ = [
     "estimate_mean",
     "f1_interval",
     "holm",
+    "independent_change",
     "mcnemar_exact",
     "minimum_detectable_difference",
+    "paired_change",
     "paired_estimate",
     "paired_interval",
     "paired_ratio_estimate",

@@ -1,22 +1,22 @@
-"""Noise between seeds as text."""
+"""Noise between seeds as a table."""
 
 from __future__ import annotations
 
 from harness.cli.layout import columns
 from harness.noise.records import MetricNoise, NoiseReport
 
-__all__ = ["to_text"]
+__all__ = ["noise_table"]
 
 _HEAD = ["metric", "mean", "range", "SD between seeds", "expected SD", "ICC", "floor"]
 
 _LEGEND = (
-    "SD with its 95% interval (chi-square). Expected SD: what the variance within clusters leads one "
-    "to expect. ICC: share of the variance of clusters' scores that isn't due to seeds. Floor: "
+    "SD with its 95% interval (chi-square). Expected SD: what the variance within clusters leads "
+    "one to expect. ICC: share of the variance of clusters' scores that isn't due to seeds. Floor: "
     "difference that two seeds exceed with a chance of 5%."
 )
 
 
-def to_text(report: NoiseReport) -> str:
+def noise_table(report: NoiseReport) -> str:
     """A row per metric, then what was left out."""
     seeds = ", ".join(map(str, report.seeds))
     lines = [
