@@ -37,7 +37,7 @@ from harness.stats import (
     student_interval,
     wilson_interval,
 )
-from harness.stats.clustered import Ints
+from harness.stats.clustered import Floats, Ints
 
 __all__ = [
     "QUANTILES",
@@ -45,6 +45,7 @@ __all__ = [
     "compute_metric",
     "metrics_by_group",
     "point_estimate",
+    "sample_weights",
     "strata_of",
     "value_of",
 ]
@@ -152,6 +153,17 @@ def point_estimate(spec: MetricSpec, column: ScoreColumn) -> float | None:
     if spec.aggregation is Aggregation.SUM:
         return float(np.sum(column.values))
     return estimate_mean(column.values, column.clusters, strata_of(spec, column)).value
+
+
+def sample_weights(spec: MetricSpec, column: ScoreColumn) -> Floats:
+    """What each sample weighs in a mean or sum (n,): the metric is the sum of weighted scores."""
+    count = len(column.values)
+    if spec.aggregation is Aggregation.SUM:
+        return np.ones(count)
+    strata = strata_of(spec, column)
+    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
+    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (sizes[stratum] * len(sizes)), dtype=np.float64)
 
 
 def strata_of(spec: MetricSpec, column: ScoreColumn) -> Ints | None:

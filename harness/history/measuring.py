@@ -9,14 +9,14 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from harness.aggregate import QUANTILES, strata_of, value_of
+from harness.aggregate import QUANTILES, sample_weights, value_of
 from harness.columns import ColumnBuilder, ScoreColumn, by_cluster
 from harness.errors import UnknownNameError
 from harness.gate.machines import machine
 from harness.history.records import ChangePoint, History, Point, Series
 from harness.names import suggest
 from harness.ratios import RATIOS
-from harness.records import Aggregation, Direction, MetricSpec, TaskPlan
+from harness.records import Direction, MetricSpec, TaskPlan
 from harness.sources import Source, open_source
 from harness.stats import cluster_sums, holm
 from harness.stats.changes import Split, independent_change, paired_change
@@ -208,20 +208,9 @@ def _shares(spec: MetricSpec, entries: Sequence[_Entry]) -> Floats | None:
     unknown = np.isnan(np.stack([column.values for column in columns]))
     known = np.asarray(~unknown.any(axis=0))
     columns = [column.pick(known) for column in columns]
-    weights = _weights(spec, columns[0])
+    weights = sample_weights(spec, columns[0])
     stacked = np.stack([column.values * weights for column in columns], axis=1)
     return cluster_sums(stacked, columns[0].clusters).T
-
-
-def _weights(spec: MetricSpec, column: ScoreColumn) -> Floats:
-    """What each sample weighs in the metric (n,)."""
-    count = len(column.values)
-    if spec.aggregation is Aggregation.SUM:
-        return np.ones(count)
-    strata = strata_of(spec, column)
-    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
-    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / (sizes[stratum] * len(sizes)), dtype=np.float64)
 
 
 def _error(entry: _Entry) -> float:

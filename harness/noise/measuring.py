@@ -11,19 +11,24 @@ import numpy as np
 from scipy.stats import chi2
 from scipy.stats import f as fisher
 
-from harness.aggregate import point_estimate
+from harness.aggregate import point_estimate, sample_weights
 from harness.columns import ColumnBuilder, ScoreColumn, by_cluster
 from harness.errors import LedgerError, ProtocolMismatchError, SpecError
 from harness.noise.records import Components, MetricNoise, NoiseReport, family
 from harness.records import Aggregation, MetricSpec, RunStatus, TaskPlan
 from harness.sources import Source, open_source
-from harness.stats import student_quantile
+from harness.stats import cluster_sums, student_quantile
 from harness.stats.clustered import Floats
 
 __all__ = ["measure_noise", "spread", "variance_components"]
 
 _LEVEL = 0.95
-_MEANS = (Aggregation.MEAN, Aggregation.ALL_IN_CLUSTER, Aggregation.ANY_IN_CLUSTER)
+_MEANS = (
+    Aggregation.MEAN,
+    Aggregation.MEAN_OF_CATEGORIES,
+    Aggregation.ALL_IN_CLUSTER,
+    Aggregation.ANY_IN_CLUSTER,
+)
 
 
 class _Run(NamedTuple):
@@ -195,9 +200,9 @@ def _metric(spec: MetricSpec, columns: Sequence[ScoreColumn]) -> MetricNoise | s
 def _components(spec: MetricSpec, columns: Sequence[ScoreColumn]) -> Components | None:
     if spec.aggregation not in _MEANS:
         return None
-    names, cluster = np.unique(columns[0].clusters, return_inverse=True)
-    if len(names) < 2:
+    weights = sample_weights(spec, columns[0])
+    stacked = np.stack([weights, *(column.values * weights for column in columns)], axis=1)
+    shares, *sums = cluster_sums(stacked, columns[0].clusters).T
+    if len(shares) < 2:
         return None
-    sizes = np.bincount(cluster).astype(np.float64)
-    sums = [np.bincount(cluster, weights=column.values) for column in columns]
-    return variance_components(np.stack(sums, axis=1) / sizes[:, None], sizes / sizes.sum())
+    return variance_components(np.stack(sums, axis=1) / shares[:, None], shares)

@@ -100,7 +100,9 @@ def test_runs_of_several_seeds_are_measured(tmp_path: Path):
     # Rights are drawn with a chance that is uniform over prompts: 1/12 between, 1/6 / 2 within.
     assert accuracy.components.icc_low < 0.5 < accuracy.components.icc_high
     assert 0.4 < accuracy.sd / accuracy.components.expected_sd < 2
-    assert report.metric("kinds").components is None
+    kinds = report.metric("kinds")
+    assert kinds.components.expected_sd == pytest.approx(accuracy.components.expected_sd)
+    assert report.metric("f1").components is None
     assert report.metric("nothing") is None
 
 
