@@ -158,13 +158,13 @@ def test_the_detectable_drop_is_detected_in_eight_of_ten(margin: float):
     ]
     drop = float(np.mean(drops))
     assert 0.03 < drop < 0.12
-    rounds = 300
+    rounds = 200
     # `_pair` loses drop / level of the right ones, which keep about level after the churn.
     seen = sum(
         next(_verdicts(rng, [drop], n, churn, margin)) is GateVerdict.REGRESSED
         for _ in range(rounds)
     )
-    assert 0.72 <= seen / rounds <= 0.88
+    assert 0.7 <= seen / rounds <= 0.9
 
 
 def test_nothing_is_detectable_without_an_error():

@@ -339,6 +339,11 @@ def test_metrics_without_a_sequential_form_say_so(tmp_path: Path, name: str):
     assert found.saving_note.startswith("no sequential form of")
 
 
+def test_a_margin_as_large_as_the_range_leaves_nothing_to_look_for(tmp_path: Path):
+    found = only(gate(tmp_path, rows(BASE), rows(BASE), rule(margin=1.0), sequential=0))
+    assert (found.saving, found.saving_note) == (None, "the margin is as large as the range")
+
+
 def test_undecided_looking_saves_nothing(tmp_path: Path):
     found = only(gate(tmp_path, rows(share(16, 20)), rows(share(15, 20)), sequential=0))
     assert (found.saving.verdict, found.saving.saved) == (GateVerdict.UNDECIDED, 0)
