@@ -37,7 +37,7 @@ from harness.stats import (
     student_interval,
     wilson_interval,
 )
-from harness.stats.clustered import Ints
+from harness.stats.clustered import Floats, Ints
 
 __all__ = [
     "QUANTILES",
@@ -45,7 +45,9 @@ __all__ = [
     "compute_metric",
     "metrics_by_group",
     "point_estimate",
+    "sample_weights",
     "strata_of",
+    "value_of",
 ]
 
 QUANTILES = {Aggregation.MEDIAN: 0.5, Aggregation.P90: 0.9, Aggregation.P99: 0.99}
@@ -76,7 +78,7 @@ def aggregate(
     return TaskResult(
         task=metadata.name,
         status=TaskStatus.COMPLETE if complete else TaskStatus.INCOMPLETE,
-        metrics=tuple(_metric(builder.spec, builder.column()) for builder in builders),
+        metrics=tuple(value_of(builder.spec, builder.column()) for builder in builders),
         verdicts={verdict.value: verdicts[verdict] for verdict in Verdict if verdicts[verdict]},
         protocol_hash=protocol.hash,
         total=verdicts.total(),
@@ -94,7 +96,7 @@ def compute_metric(spec: MetricSpec, rows: Sequence[ScoredSample]) -> MetricValu
     builder = ColumnBuilder(spec)
     for row in rows:
         builder.add(row)
-    return _metric(spec, builder.column())
+    return value_of(spec, builder.column())
 
 
 def metrics_by_group(
@@ -115,10 +117,11 @@ def metrics_by_group(
         name = group(row)
         if name:
             builders.setdefault(name, ColumnBuilder(spec)).add(row)
-    return {name: _metric(spec, builders[name].column()) for name in sorted(builders)}
+    return {name: value_of(spec, builders[name].column()) for name in sorted(builders)}
 
 
-def _metric(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
+def value_of(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
+    """One metric with its interval and bounds, from its gathered scores."""
     whole = by_cluster(column, spec.aggregation)
     known = whole.known()
     if not len(known.values):
@@ -150,6 +153,17 @@ def point_estimate(spec: MetricSpec, column: ScoreColumn) -> float | None:
     if spec.aggregation is Aggregation.SUM:
         return float(np.sum(column.values))
     return estimate_mean(column.values, column.clusters, strata_of(spec, column)).value
+
+
+def sample_weights(spec: MetricSpec, column: ScoreColumn) -> Floats:
+    """What each sample weighs in a mean or sum (n,): the metric is the sum of weighted scores."""
+    count = len(column.values)
+    if spec.aggregation is Aggregation.SUM:
+        return np.ones(count)
+    strata = strata_of(spec, column)
+    strata = np.zeros(count, dtype=np.int64) if strata is None else strata
+    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (sizes[stratum] * len(sizes)), dtype=np.float64)
 
 
 def strata_of(spec: MetricSpec, column: ScoreColumn) -> Ints | None:

@@ -24,6 +24,8 @@ _COMMANDS = {
     "explain": "harness.cli.explain_command",
     "report": "harness.cli.report_command",
     "plot": "harness.cli.plot_command",
+    "noise": "harness.cli.noise_command",
+    "history": "harness.cli.history_command",
     "judge-agreement": "harness.cli.agreement_command",
     "reproduce": "harness.cli.reproduce_command",
     "versus": "harness.cli.versus_command",

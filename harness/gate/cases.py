@@ -88,7 +88,7 @@ def _why_ignored(plan: TaskPlan, baseline: Source) -> str:
         return "the baseline doesn't have it"
     if not plan.applicable:
         return "it doesn't apply to the baseline's model"
-    if _is_timed(primary):
+    if primary.is_timing:
         return "timings are compared only where a policy gives them a ratio"
     return "its metric has no better side" if primary.direction is Direction.NEITHER else ""
 
@@ -129,7 +129,7 @@ def _check_rule(task: str, spec: MetricSpec, rule: MetricRule) -> None:
             f"metric {spec.name!r} of {task!r} has no better side",
             "give it `direction: higher` or `direction: lower` in the policy",
         )
-    if _is_timed(spec) and rule.ratio is None:
+    if spec.is_timing and rule.ratio is None:
         raise SpecError(
             f"metric {spec.name!r} of {task!r} is a timing, which has no margin of its own",
             "give it a `ratio`, as 1.1, and two runs of one job on one machine",
@@ -189,7 +189,3 @@ def _too_little(evidence: Evidence, rule: MetricRule) -> str:
         return "it has no value in one of the runs"
     lone = found.clusters < 2 and not evidence.identical
     return "one cluster tells nothing about others" if lone else ""
-
-
-def _is_timed(spec: MetricSpec) -> bool:
-    return spec.unit == "s" or spec.unit.endswith("/s")

@@ -19,12 +19,15 @@ from harness.stats import (
     Interval,
     bootstrap_quantile_difference,
     bootstrap_ratio_difference,
-    cautious_paired_estimate,
+    estimate_mean,
     paired_estimate,
     paired_interval,
     paired_ratio_estimate,
+    paired_share_interval,
     quantile_interval,
+    student_quantile,
 )
+from harness.stats.intervals import LEVEL
 
 __all__ = ["Columns", "Evidence", "gather", "gather_ratio"]
 
@@ -149,8 +152,16 @@ def _error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
         parts = first.parts(spec), second.parts(spec)
         estimate = paired_ratio_estimate(*parts, first.clusters)
         return estimate.standard_error, estimate.degrees
-    estimate = _mean_estimate(spec, columns)
-    return estimate.standard_error * _factor(spec, columns), estimate.degrees
+    return _mean_error(spec, columns)
+
+
+def _mean_error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
+    estimate, interval = _estimate(spec, columns), _mean_interval(spec, columns, LEVEL)
+    if interval is None:
+        return float("nan"), 0
+    # Of shares the plain error is 0 where nothing differs; the interval's half-width isn't.
+    error = (interval.high - interval.low) / 2 / student_quantile(LEVEL, estimate.degrees)
+    return error, estimate.degrees
 
 
 def _quantile_error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
@@ -169,20 +180,20 @@ def _student_p(difference: float, error: float, degrees: int) -> float:
 
 
 def _mean_interval(spec: MetricSpec, columns: Columns, level: float) -> Interval | None:
-    interval = paired_interval(_mean_estimate(spec, columns), level)
-    if interval is None:
-        return None
-    factor = _factor(spec, columns)
-    return Interval(interval.low * factor, interval.high * factor, interval.method)
-
-
-def _mean_estimate(spec: MetricSpec, columns: Columns) -> Estimate:
     first, second = columns
-    both = np.concatenate([first.values, second.values])
-    binary = bool(np.isin(both, (0.0, 1.0)).all())
-    estimate = cautious_paired_estimate if binary else paired_estimate
-    return estimate(first.values, second.values, first.clusters, strata_of(spec, first))
+    estimate = _estimate(spec, columns)
+    if np.isin(np.concatenate([first.values, second.values]), (0.0, 1.0)).all():
+        gained, lost = (
+            estimate_mean(moved.astype(np.float64), first.clusters, strata_of(spec, first)).value
+            for moved in (second.values > first.values, second.values < first.values)
+        )
+        interval = paired_share_interval(estimate, gained, lost, level)
+    else:
+        interval = paired_interval(estimate, level)
+    factor = len(first.values) if spec.aggregation is Aggregation.SUM else 1
+    return interval and interval._replace(low=interval.low * factor, high=interval.high * factor)
 
 
-def _factor(spec: MetricSpec, columns: Columns) -> int:
-    return len(columns.first.values) if spec.aggregation is Aggregation.SUM else 1
+def _estimate(spec: MetricSpec, columns: Columns) -> Estimate:
+    first, second = columns
+    return paired_estimate(first.values, second.values, first.clusters, strata_of(spec, first))

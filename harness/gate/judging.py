@@ -169,6 +169,7 @@ def _savings(
         # One sequence bounds both errors at once, so alarms are adjusted by Bonferroni.
         level = alpha / context.metrics
         saving = look(case.spec, found.columns, margin=margin, alpha=level, seed=context.order)
+        note = "" if saving else "the margin is as large as the range"
     return {"saving": saving, "saving_note": note}
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.aggregate import QUANTILES, strata_of
+from harness.aggregate import QUANTILES, sample_weights
 from harness.gate.evidence import Columns
 from harness.gate.records import GateVerdict, Saving
 from harness.ratios import RATIOS
@@ -79,10 +79,7 @@ def look(
 def _by_cluster(spec: MetricSpec, columns: Columns) -> _Differences:
     """Each cluster's share of the difference, times the number of clusters."""
     first, second = columns
-    strata = strata_of(spec, first)
-    strata = np.zeros(len(first.values), dtype=np.int64) if strata is None else strata
-    _, stratum, sizes = np.unique(strata, return_inverse=True, return_counts=True)
-    weights = 1.0 / (sizes[stratum] * len(sizes))
+    weights = sample_weights(spec, first)
     names, cluster = np.unique(first.clusters, return_inverse=True)
     worse = -1.0 if spec.direction is Direction.LOWER else 1.0
     moved = np.bincount(cluster, weights=worse * weights * (second.values - first.values))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from harness.records import RunManifest
+from harness.records import RunManifest, digest
 
-__all__ = ["why_not_timed_alike"]
+__all__ = ["machine", "why_not_timed_alike"]
 
+_FACTS = ("python", "platform", "cpu", "threads", "gpu")
 _OWN = "cheers-bench"  # the package under test may differ
 
 
@@ -29,12 +30,19 @@ def why_not_timed_alike(first: RunManifest, second: RunManifest, hours: float) -
     return ""
 
 
+def machine(manifest: RunManifest) -> str:
+    """Digest of all that timings depend on besides the code and the model."""
+    facts = manifest.environment
+    packages = {name: version for name, version in facts.packages.items() if name != _OWN}
+    values = [getattr(facts, name) for name in _FACTS]
+    return digest([values, packages, manifest.fingerprint.device])
+
+
 def _differing(first: RunManifest, second: RunManifest) -> list[str]:
     one, other = first.environment, second.environment
-    names = ("python", "platform", "cpu", "threads", "gpu")
     changed = [
         f"{name} {getattr(one, name)} and {getattr(other, name)}"
-        for name in names
+        for name in _FACTS
         if getattr(one, name) != getattr(other, name)
     ]
     for package in sorted({*one.packages, *other.packages} - {_OWN}):

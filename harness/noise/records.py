@@ -66,7 +66,7 @@ class MetricNoise(Record, frozen=True, kw_only=True):
     """Difference that two seeds of this model exceed with a chance of 5%: t sqrt(2) SD."""
 
     components: Components | None = None
-    """Variance components of plain means; `None` for other metrics."""
+    """Variance components of means; `None` for other metrics."""
 
 
 class NoiseReport(Record, frozen=True, kw_only=True):

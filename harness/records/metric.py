@@ -94,6 +94,11 @@ class MetricSpec(Record, frozen=True, kw_only=True):
     description: str = ""
     """One sentence for readers of the table."""
 
+    @property
+    def is_timing(self) -> bool:
+        """Whether it's seconds, or something per second: comparable on one machine only."""
+        return self.unit == "s" or self.unit.endswith("/s")
+
 
 class MetricValue(Record, frozen=True, kw_only=True):
     """One computed metric."""

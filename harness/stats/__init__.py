@@ -1,11 +1,11 @@
 """Point estimates and 95% intervals, clustered by prompt; paired differences and their power."""
 
 from harness.stats.bootstrap import bootstrap_mean, bootstrap_sums, bootstrap_weights, cluster_sums
+from harness.stats.changes import Split, independent_change, paired_change
 from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
 from harness.stats.paired import (
     Discordance,
-    cautious_paired_estimate,
     discordance,
     holm,
     mcnemar_exact,
@@ -13,6 +13,7 @@ from harness.stats.paired import (
     paired_interval,
     sign_flip_test,
 )
+from harness.stats.paired_shares import paired_share_interval
 from harness.stats.power import minimum_detectable_difference, power_at
 from harness.stats.quantiles import (
     bootstrap_quantile_difference,
@@ -41,6 +42,7 @@ __all__ = [
     "Look",
     "Parts",
     "SequentialGate",
+    "Split",
     "Stop",
     "bootstrap_mean",
     "bootstrap_quantile_difference",
@@ -48,18 +50,20 @@ __all__ = [
     "bootstrap_ratio_difference",
     "bootstrap_sums",
     "bootstrap_weights",
-    "cautious_paired_estimate",
     "clip",
     "cluster_sums",
     "discordance",
     "estimate_mean",
     "f1_interval",
     "holm",
+    "independent_change",
     "mcnemar_exact",
     "minimum_detectable_difference",
+    "paired_change",
     "paired_estimate",
     "paired_interval",
     "paired_ratio_estimate",
+    "paired_share_interval",
     "power_at",
     "quantile",
     "quantile_interval",

@@ -13,7 +13,6 @@ from harness.stats.intervals import LEVEL, Interval
 
 __all__ = [
     "Discordance",
-    "cautious_paired_estimate",
     "discordance",
     "holm",
     "mcnemar_exact",
@@ -63,35 +62,6 @@ def paired_estimate(
             f"{len(first)} scores, {len(second)} scores and {len(clusters)} clusters aren't paired"
         )
     return estimate_mean(second - first, clusters, strata)
-
-
-def cautious_paired_estimate(
-    first: Floats, second: Floats, clusters: Ints, strata: Ints | None = None
-) -> Estimate:
-    """As `paired_estimate`, for scores that are 0 or 1 and rarely differ.
-
-    Where three samples of a hundred differ, their number says little about how many would, and the
-    plain error is much too sure of itself; where none does, it's 0. Two imagined clusters, one that
-    only the first model gets right and one that only the second does, mend both (Bonett and Price
-    2012, for clusters). With many differing clusters they change next to nothing.
-
-    Args:
-        first: Scores of one model, each 0 or 1, shape (n,), n >= 1.
-        second: Scores of the other on the same samples, shape (n,).
-        clusters: Cluster number of each sample, shape (n,).
-        strata: Stratum number of each sample; `None` is one stratum.
-
-    Example:
-        >>> import numpy as np
-        >>> same = np.ones(98)
-        >>> round(cautious_paired_estimate(same, same, np.arange(98)).standard_error, 4)
-        0.0141
-    """
-    plain = paired_estimate(first, second, clusters, strata)
-    weight = 1 / (plain.clusters + 2)
-    shrink = plain.clusters * weight
-    error = float(np.hypot(plain.standard_error * shrink, weight * np.sqrt(2)))
-    return plain._replace(value=plain.value * shrink, standard_error=error)
 
 
 def paired_interval(estimate: Estimate, level: float = LEVEL) -> Interval | None:

@@ -1,0 +1,85 @@
+"""A history as Markdown and JSON. Labels and folders are hostile input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from harness.compare.numbers import number_writer
+from harness.history.records import History, Series
+from harness.text import markdown
+
+__all__ = ["Format", "change_text", "render", "to_json", "to_markdown"]
+
+Format: TypeAlias = Literal["md", "json"]
+"""Formats of a history."""
+
+_HEAD = ("run", "commit", "made", "value", "95% interval", "n", "")
+
+
+def render(history: History, format_: Format) -> str:
+    """The history as text of a format."""
+    return to_markdown(history) if format_ == "md" else to_json(history)
+
+
+def to_json(history: History) -> str:
+    """The whole history at full precision."""
+    return msgspec.json.format(msgspec.json.encode(history), indent=2).decode() + "\n"
+
+
+def to_markdown(history: History) -> str:
+    """A table per metric, with its first change marked."""
+    lines = [line for series in history.series for line in _section(series)]
+    return "\n".join([*lines, _LEGEND, ""])
+
+
+_LEGEND = (
+    "A change is the first clear one; p is adjusted for the number of tables (Holm). Runs over the "
+    "same samples are compared cluster by cluster, so that intervals may overlap where a change is "
+    "clear."
+)
+
+
+def change_text(series: Series) -> str:
+    """The first change in one line, or that there's none."""
+    if series.change is None:
+        if series.p_adjusted is None:
+            return f"no change was looked for: {series.note}"
+        return f"no clear change (p = {series.p_adjusted:.3f})"
+    write, change = number_writer(series.metric), series.change
+    side = {True: " for the worse", False: " for the better", None: ""}[change.worse]
+    point = series.points[change.place]
+    commit = f" ({point.commit[:12]})" if point.commit else ""
+    return (
+        f"first change{side} at {point.label}{commit}: {write(change.before)} before, "
+        f"{write(change.after)} after, p {_p(series.p_adjusted or 0.0)}"
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _section(series: Series) -> Iterator[str]:
+    name = series.task if series.primary else f"{series.task} {series.metric.name}"
+    yield f"### {markdown(name)} ({series.protocol_hash})"
+    yield ""
+    yield markdown(change_text(series))
+    yield ""
+    yield _row(_HEAD)
+    yield _row(("---", "---", "---", *["---:"] * 3, "---"))
+    write = number_writer(series.metric)
+    for place, point in enumerate(series.points):
+        value = point.value
+        interval = "" if value.low is None else f"[{write(value.low)}, {write(value.high)}]"
+        changed = series.change is not None and series.change.place == place
+        cells = (point.label, (point.commit or "")[:12], point.created, write(value.value))
+        mark = "first change" if changed else ""
+        yield _row((*map(markdown, cells), interval, str(value.n), mark))
+    yield ""
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"
