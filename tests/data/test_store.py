@@ -21,7 +21,7 @@ from tests.data.faulty_server import FaultyServer, cut, refusal, serving
 
 CONTENT = b"index\tquestion\n1\tWhat?\n" * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Patience(connect_s=2, read_s=0.4, attempts=3, pause_s=0.01, longest_s=0.05)
+QUICK = Patience(connect_s=5, read_s=10, attempts=3, pause_s=0.01, longest_s=0.05)
 
 
 @pytest.fixture
