@@ -104,11 +104,13 @@ class TableTask(Task):
         Raises:
             DataError: It isn't, or hasn't.
         """
-        from harness.data.hashing import check_hash
-
-        found = self._found
-        if self.options["sha256"]:
-            check_hash(found.path, str(self.options["sha256"]), f"{self.metadata.name}'s data file")
+        wanted, found = str(self.options["sha256"]).lower(), self._found
+        if wanted and found.sha256 != wanted:
+            raise DataError(
+                f"{self.metadata.name}: {found.location} has sha256 {found.sha256}, but {wanted} "
+                "is asked for",
+                "give that data, unchanged, or ask for this one's sha256",
+            )
         self._table.require(*self.benchmark.columns)
 
     def prompt_template(self) -> str:
@@ -169,8 +171,7 @@ class TableTask(Task):
     def _table(self) -> Table:
         from harness.data import open_table
 
-        given = str(self.options["file"])
-        return open_table(given if _is_split_of_hub(given) else self._found.path)
+        return open_table(self._found.location)
 
     def _rows(self) -> Iterator[Row]:
         self._table.require(*self.benchmark.columns)
@@ -270,12 +271,6 @@ def _dataset_info(file: DataFile) -> DatasetInfo:
         sha256=file.sha256,
         source=file.urls[0] if file.urls else file.origin,
     )
-
-
-def _is_split_of_hub(given: str) -> bool:
-    from harness.data.hubtable import is_hub_table
-
-    return is_hub_table(given)
 
 
 def _row_number(sample: Sample) -> int:
