@@ -12,6 +12,7 @@ Nothing here knows a model, a file or the engine's ledger; each module can be us
   `tasks.scoring.mathvista`: what these benchmarks have of their own;
 * `tasks.scoring.ocr`: exact match, OCRBench containment, CER, word accuracy, NED,
   `anls(..., variant=)`;
+* `tasks.scoring.ocrbench_v2`: OCRBench v2's rules that need nothing but text and boxes;
 * `tasks.scoring.vqa`: closed vocabularies, VQA accuracy, `relaxed_accuracy(..., variant)`;
 * `tasks.scoring.yesno`: yes/no answers, and POPE's figures by `binary_scores`;
 * `tasks.scoring.geneval`: detections to verdict, and the summary over images;
@@ -38,6 +39,7 @@ __all__ = [
     "mmmu",
     "mmstar",
     "ocr",
+    "ocrbench_v2",
     "realworldqa",
     "soft_tifa",
     "spreadsheet",

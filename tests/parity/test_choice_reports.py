@@ -43,7 +43,9 @@ def judged_rows(case: dict[str, Any]) -> Judged:
         MCQRow(
             index=row["index"],
             choices={a: text for a in letters if (text := columns[a][number]) is not None},
-            answer="A" if mmmu and row["answer"] not in string.ascii_uppercase else row["answer"],
+            answer="A"
+            if mmmu and row["answer"] not in tuple(string.ascii_uppercase)
+            else row["answer"],
             prediction=columns["prediction"][number] or "nan",
             split=row.get("split", "none"),
             category=row.get("category"),
