@@ -69,7 +69,7 @@ def generate(
         stopping_criteria=transformers.StoppingCriteriaList([watch] if stops else []),
         logits_processor=_sampling(decoding, seeds),
     )
-    new = out[:, ids.shape[1] :].tolist()
+    new = out[:, ids.shape[1] :][:, : decoding.max_new_tokens].tolist()
     # Beams change their places while they're searched, so nothing was noted that could be used.
     ends = watch.ends if decoding.num_beams == 1 else {}
     return [_finished(lm, row, ends.get(n), stops) for n, row in enumerate(new)]
