@@ -131,7 +131,7 @@ class OCRRoundtrip(ReadingTask):
         Raises:
             BenchError: Something is missing; the remedy says what.
         """
-        next(self.samples())
+        self._pictures().check()
         super().preflight()
 
     def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:

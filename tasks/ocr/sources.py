@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from harness.errors import DataError
 from harness.records import DatasetInfo, Sample, digest
 from tasks.ocr.pages import LAYOUTS, SIZES, draw_page, page
@@ -35,6 +37,14 @@ class Pictures(Protocol):
 
     def picture(self, sample: Sample) -> Image:
         """The picture of a sample."""
+        ...
+
+    def check(self) -> None:
+        """Check before the model is asked that every picture can be had.
+
+        Raises:
+            DataError: One can't; the message names it.
+        """
         ...
 
 
@@ -79,6 +89,9 @@ class DrawnPages:
         size, number = int(str(sample.data["size"])), int(str(sample.data["number"]))
         return draw_page(page(size, number, self._side), self._side)
 
+    def check(self) -> None:
+        """Drawn pictures can always be had."""
+
 
 class WorldWords:
     """Words of the embedded world, 64 x 64 pixels.
@@ -91,10 +104,11 @@ class WorldWords:
         self._count = count
 
     def dataset(self) -> DatasetInfo:
-        """Identity of the world's stream of words."""
+        """Identity of the world's stream of words, and how many of them."""
         from tasks.shapes.dataset import world_dataset
 
-        return world_dataset("word")
+        whole = world_dataset("word")
+        return msgspec.structs.replace(whole, name=f"{whole.name}, first {self._count}")
 
     def samples(self) -> Iterator[Sample]:
         """Words; equal ones are one cluster."""
@@ -118,6 +132,9 @@ class WorldWords:
 
         number = int(str(sample.data["number"]))
         return picture(word_sample(DATA_SEED, SPLIT, number).scene)
+
+    def check(self) -> None:
+        """Drawn pictures can always be had."""
 
 
 class PictureFolder:
@@ -181,8 +198,21 @@ class PictureFolder:
         """
         table = self._table()
         if table is not None:
-            return table.images(int(str(sample.data["row"])))[0]
+            row = int(str(sample.data["row"]))
+            found = table.images(row)
+            if not found:
+                raise DataError(f"{table.name}: row {row} names no picture", "fill in file_name")
+            return found[0]
         return _opened(self._folder / str(sample.data["file"]))
+
+    def check(self) -> None:
+        """Open every picture once.
+
+        Raises:
+            DataError: One can't be read, or there is none.
+        """
+        for sample in self.samples():
+            self.picture(sample)
 
     def _table_rows(self) -> Iterator[tuple[str, str]]:
         table = self._table()

@@ -198,6 +198,13 @@ def test_a_picture_outside_the_folder_is_refused(folder: Path, tmp_path: Path):
         task.request(next(iter(task.samples())), 0)
 
 
+@pytest.mark.parametrize("name", ["", "absent.png"])
+def test_a_row_without_a_picture_is_named(folder: Path, name: str):
+    (folder / "metadata.jsonl").write_text(json.dumps({"file_name": name, "text": "A"}) + "\n")
+    with pytest.raises(DataError, match="row 0"):
+        OCRRoundtrip({"images": str(folder)}).preflight()
+
+
 def test_the_folders_contents_are_in_the_protocol(folder: Path):
     before = OCRRoundtrip({"images": str(folder)}).protocol(0)
     assert before.dataset.name == "ocr-pictures"
@@ -214,7 +221,7 @@ def test_bad_folders_and_files_are_named(folder: Path, tmp_path: Path):
     (folder / "a.jpg").write_bytes(b"no picture")
     task = OCRRoundtrip({"images": str(folder)})
     with pytest.raises(DataError, match=r"a\.jpg is no picture"):
-        task.request(next(iter(task.samples())), 0)
+        task.preflight()
 
 
 # ---- options and protocol
@@ -248,6 +255,7 @@ def test_the_protocol_knows_what_matters():
         {"case": "ignore"},
         {"engine": "classical"},
         {"world": "shapes"},
+        {"world": "shapes", "images": 3},
     ]
     hashes = [OCRRoundtrip(options).protocol(0).hash for options in choices]
     assert len(set(hashes)) == len(hashes)

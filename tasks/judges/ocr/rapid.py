@@ -40,8 +40,8 @@ _SETTINGS: dict[str, Any] = {
     "Det.unclip_ratio": 1.6,
     "Rec.rec_batch_num": 6,
 }
-"""What the text depends on: rapidocr's own values, but that lines aren't turned upside down (the
-classifier for that takes `SOS` for an inverted word at times)."""
+"""What the text depends on: rapidocr's own values, but that lines are never turned upside down: a
+word like `SOS` reads the same both ways, and a picture that stands on its head isn't right."""
 
 
 class RapidReader:
