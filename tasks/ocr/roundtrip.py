@@ -106,7 +106,7 @@ class OCRRoundtrip(ReadingTask):
         "images": None,
         "side": 512,
         "world": "text",
-        "case": "exact",
+        "case": "ignore",
         "engine": "rapidocr",
         "threads": 0,
     }

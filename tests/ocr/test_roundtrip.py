@@ -133,9 +133,10 @@ def test_a_picture_without_text_has_none_to_lose():
     assert "no text" in found.reason
 
 
-def test_capitals_count_unless_the_user_says_otherwise():
-    assert outcome("OPEN", "open").verdict is Verdict.WRONG
-    assert outcome("OPEN", "open", case="ignore").verdict is Verdict.OK
+def test_capitals_count_where_they_are_asked_for():
+    """`ZOO` and `zoo` look alike at most sizes."""
+    assert outcome("ZOO", "zoo", target="ZOO").verdict is Verdict.OK
+    assert outcome("ZOO", "zoo", target="ZOO", case="exact").verdict is Verdict.WRONG
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8000, 50), (64, 64)])
@@ -252,7 +253,7 @@ def test_the_protocol_knows_what_matters():
         {},
         {"images": 3},
         {"side": 256},
-        {"case": "ignore"},
+        {"case": "exact"},
         {"engine": "classical"},
         {"world": "shapes"},
         {"world": "shapes", "images": 3},
