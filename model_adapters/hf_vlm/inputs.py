@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import AdapterError
 from harness.rgb import as_rgb
 from model_adapters.hf_vlm.loading import Checkpoint
+from model_adapters.hf_vlm.quiet import quietly
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,15 +74,16 @@ def _sees(checkpoint: Checkpoint) -> bool:
 def _tensors(checkpoint: Checkpoint, chats: Sequence[Any], *, sanitize: bool) -> Mapping[str, Any]:
     options = {"sanitize_control_tokens": True} if sanitize else {}
     try:
-        rendered: Mapping[str, Any] = checkpoint.processor.apply_chat_template(
-            list(chats),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-            **options,
-        )
+        with quietly():  # prompts that are too long are refused below
+            rendered: Mapping[str, Any] = checkpoint.processor.apply_chat_template(
+                list(chats),
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True, "padding_side": "left"},
+                **options,
+            )
     except (ValueError, IndexError, KeyError) as error:
         why = "; a prompt holds the text of a control token" if sanitize else ""
         raise AdapterError(
