@@ -178,6 +178,8 @@ class HFVisionLanguage(ModelAdapter):
     def _inputs(self, requests: Sequence[AnswerRequest] | Sequence[LogLikelihoodRequest]) -> Inputs:
         from model_adapters.hf_vlm.inputs import prepare
 
+        if any(request.raw for request in requests):
+            raise self._lacks(Capability.RAW_TEXT)
         return prepare(
             self._checkpoint,
             [request.prompt for request in requests],

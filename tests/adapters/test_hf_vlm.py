@@ -19,7 +19,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.errors import AdapterError, CheckpointError, OutOfMemoryError, SpecError
+from harness.errors import (
+    AdapterError,
+    CapabilityError,
+    CheckpointError,
+    OutOfMemoryError,
+    SpecError,
+)
 from harness.models import build_model, model_ref
 from harness.records import (
     AnswerRequest,
@@ -390,6 +396,13 @@ def test_a_picture_shared_by_continuations_is_seen_once(adapter: HFVisionLanguag
     adapter.loglikelihood(likelihood_requests(1, ("a", "bcd", "ef")))
     hook.remove()
     assert seen == [1]
+
+
+def test_raw_text_is_refused(adapter: HFVisionLanguage):
+    with pytest.raises(CapabilityError, match="raw_text"):
+        adapter.answer([AnswerRequest(prompt="a", raw=True)])
+    with pytest.raises(CapabilityError, match="raw_text"):
+        adapter.loglikelihood([LogLikelihoodRequest(prompt="a", continuations=("b",), raw=True)])
 
 
 # --- loading -------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.errors import AdapterError, SpecError
+from harness.errors import AdapterError, CapabilityError, SpecError
 from harness.ledger.export import export_rows
 from harness.models import build_model, model_ref
 from harness.records import (
@@ -325,6 +325,12 @@ def test_a_server_that_is_not_there():
 def test_beams_are_refused(endpoint: Any):
     with pytest.raises(AdapterError, match="num_beams=1"):
         endpoint().answer([AnswerRequest(prompt="a", decoding=TextDecoding(num_beams=2))])
+
+
+def test_raw_text_is_refused(server: ChatServer, endpoint: Any):
+    with pytest.raises(CapabilityError, match="raw_text"):
+        endpoint().answer([AnswerRequest(prompt="a", raw=True)])
+    assert server.bodies == []
 
 
 def test_a_server_that_changes_its_model_is_noticed(server: ChatServer, endpoint: Any):
