@@ -233,6 +233,18 @@ def test_the_account_is_what_an_answer_uses(adapters: Any, family: str):
     assert adapter.answer([AnswerRequest(prompt="a", decoding=SHORT)])[0].usage.vision_tokens == 0
 
 
+def test_pictures_that_a_model_does_not_mark_are_not_counted_as_none(
+    adapter: HFVisionLanguage, monkeypatch: pytest.MonkeyPatch
+):
+    unmarked = adapter._checkpoint._replace(image_token_id=None)
+    monkeypatch.setattr(adapter, "_checkpoint", unmarked)
+    shown, bare = (adapter.answer(questions(count)[:1])[0].usage for count in (1, 0))
+    assert (shown.vision_tokens, shown.prompt_tokens) == (None, None)
+    assert bare.vision_tokens == 0
+    with pytest.raises(AdapterError, match="can't be counted"):
+        adapter.vision_tokens(20, 30)
+
+
 @each_family
 def test_calls_leave_nothing_behind(adapters: Any, family: str):
     adapter = adapters(family)
@@ -376,6 +388,16 @@ def test_a_control_token_in_a_prompt_is_text(adapter: HFVisionLanguage):
     assert (
         adapter.answer([shown])[0].usage.vision_tokens == adapter.vision_tokens(20, 30).llm_tokens
     )
+
+
+def test_batches_hold_prompts_of_one_kind(adapter: HFVisionLanguage):
+    prompts = [("a", 0), ("b", 0), ("c", 2), (f"d{EOS}", 0)]
+    keys = [
+        adapter.batch_key(AnswerRequest(prompt=prompt, images=IMAGES[:count]))
+        for prompt, count in prompts
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
 
 
 def test_a_control_token_that_cannot_be_text_is_refused(adapters: Any):

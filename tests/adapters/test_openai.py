@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -283,6 +284,28 @@ def test_pauses_grow(server: ChatServer, endpoint: Any):
     start = time.perf_counter()
     endpoint(pause_s=0.1).answer([ASK])
     assert 0.35 <= time.perf_counter() - start < 3  # at least half of 0.1 + 0.2 + 0.4
+
+
+def test_closing_ends_a_pause(server: ChatServer, endpoint: Any):
+    server.faults = [status(429, Retry_After="60")]
+    model = endpoint()
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            model.answer([ASK])
+        except AdapterError as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not server.bodies:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    model.close()
+    asking.join(5)
+    assert not asking.is_alive()
+    assert "closed while waiting" in str(errors[0])
 
 
 # --- faults that don't ---------------------------------------------------------------------------
