@@ -75,6 +75,8 @@ class FunctionModel(ModelAdapter):
         return 1
 
     def _text(self, request: AnswerRequest) -> str:
+        if request.raw:
+            raise self._lacks(Capability.RAW_TEXT)
         offered = {name: getattr(request, name) for name in self._takes}
         text = self._function(
             prompt=request.prompt, images=list(request.images), **offered, **self._args

@@ -26,13 +26,14 @@ from harness.records import (
 )
 from harness.rgb import as_rgb
 from harness.seeds import stream_seed
+from harness.text import cut_at_stop
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["NullModel", "noise_image"]
 
-_CODE_VERSION = "1"
+_CODE_VERSION = "2"
 
 
 class NullModel(ModelAdapter):
@@ -96,8 +97,11 @@ class NullModel(ModelAdapter):
         )
 
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
-        """Answer with the constant string."""
-        return [Response(text=self._text(request.seed)) for request in requests]
+        """Answer with the constant string, cut at a stop string."""
+        return [
+            Response(text=cut_at_stop(self._text(request.seed), request.decoding.stop)[0])
+            for request in requests
+        ]
 
     def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
         """Draw noise of the requested size."""

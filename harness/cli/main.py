@@ -32,6 +32,7 @@ _COMMANDS = {
     "show": "harness.cli.show_command",
     "export": "harness.cli.export_command",
     "data": "harness.cli.data_command",
+    "check-adapter": "harness.cli.check_command",
     "doctor": "harness.cli.doctor_command",
 }
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from harness.errors import AdapterError
 from model_adapters.cheers.config import SpecialTokenIds
 
 IGNORE = -100
@@ -57,7 +58,7 @@ class Layout(NamedTuple):
         return Layout(*(tensor.to(device) for tensor in self))
 
 
-class LayoutError(ValueError):
+class LayoutError(AdapterError, ValueError):
     """Ids and images that do not belong together; the message names the row."""
 
 

@@ -35,6 +35,8 @@ from harness.torch_support import (
 )
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from model_adapters.hf_vlm.answering import Answer
     from model_adapters.hf_vlm.inputs import Inputs
 
@@ -120,8 +122,14 @@ class HFVisionLanguage(ModelAdapter):
         return 8
 
     def batch_key(self, request: Request) -> Hashable:
-        """Prompts with equally many pictures; processors treat one and several differently."""
-        return len(getattr(request, "images", ()))
+        """Prompts with equally many pictures, since processors treat one and several differently.
+
+        Prompts that spell a control token are tokenized in another way and stay among themselves.
+        """
+        from model_adapters.hf_vlm.inputs import has_control
+
+        pictures: tuple[Image, ...] = getattr(request, "images", ())
+        return len(pictures), has_control(self._checkpoint, getattr(request, "prompt", ""))
 
     @guards_memory
     @as_stated
@@ -178,6 +186,8 @@ class HFVisionLanguage(ModelAdapter):
     def _inputs(self, requests: Sequence[AnswerRequest] | Sequence[LogLikelihoodRequest]) -> Inputs:
         from model_adapters.hf_vlm.inputs import prepare
 
+        if any(request.raw for request in requests):
+            raise self._lacks(Capability.RAW_TEXT)
         return prepare(
             self._checkpoint,
             [request.prompt for request in requests],

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.errors import AdapterError
 from harness.rgb import as_rgb
 from model_adapters.hf_vlm.loading import Checkpoint
+from model_adapters.hf_vlm.quiet import quietly
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Inputs", "prepare"]
+__all__ = ["Inputs", "has_control", "prepare"]
 
 
 class Inputs(NamedTuple):
@@ -24,17 +25,18 @@ class Inputs(NamedTuple):
     lengths: list[int]
     """Tokens of each row without padding."""
 
-    vision_tokens: list[int]
-    """How many of them stand for a picture."""
+    vision_tokens: list[int | None]
+    """How many of them stand for a picture; `None` where the model doesn't mark them."""
 
     @property
     def width(self) -> int:
         """Columns of `input_ids`."""
         return int(self.tensors["input_ids"].shape[1])
 
-    def text_tokens(self, row: int) -> int:
+    def text_tokens(self, row: int) -> int | None:
         """Tokens of a row that are text, template included."""
-        return self.lengths[row] - self.vision_tokens[row]
+        seen = self.vision_tokens[row]
+        return None if seen is None else self.lengths[row] - seen
 
 
 def prepare(
@@ -52,13 +54,17 @@ def prepare(
         AdapterError: A prompt doesn't fit the context, or can't be told from control tokens.
     """
     chats = [_chat(prompt, shown) for prompt, shown in zip(prompts, images, strict=True)]
-    tensors = _tensors(checkpoint, chats, sanitize=_has_control(checkpoint, prompts))
+    sanitize = any(has_control(checkpoint, prompt) for prompt in prompts)
+    tensors = _tensors(checkpoint, chats, sanitize=sanitize)
     ids, mask = tensors["input_ids"], tensors["attention_mask"]
     lengths = mask.sum(-1).tolist()
     _check_room(lengths, checkpoint.context)
-    seen = (ids == checkpoint.image_token_id).sum(-1).tolist() if _sees(checkpoint) else None
+    marked = [0] * len(ids)
+    if checkpoint.image_token_id is not None:
+        marked = (ids == checkpoint.image_token_id).sum(-1).tolist()
+    seen = [n if n or not shown else None for n, shown in zip(marked, images, strict=True)]
     placed = {name: _placed(value, checkpoint.model, device) for name, value in tensors.items()}
-    return Inputs(placed, lengths, seen or [0] * len(lengths))
+    return Inputs(placed, lengths, seen)
 
 
 def _chat(prompt: str, images: Sequence[Image]) -> list[dict[str, Any]]:
@@ -66,22 +72,19 @@ def _chat(prompt: str, images: Sequence[Image]) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
 
 
-def _sees(checkpoint: Checkpoint) -> bool:
-    return checkpoint.image_token_id is not None
-
-
 def _tensors(checkpoint: Checkpoint, chats: Sequence[Any], *, sanitize: bool) -> Mapping[str, Any]:
     options = {"sanitize_control_tokens": True} if sanitize else {}
     try:
-        rendered: Mapping[str, Any] = checkpoint.processor.apply_chat_template(
-            list(chats),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True, "padding_side": "left"},
-            **options,
-        )
+        with quietly():  # prompts that are too long are refused below
+            rendered: Mapping[str, Any] = checkpoint.processor.apply_chat_template(
+                list(chats),
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs={"padding": True, "padding_side": "left"},
+                **options,
+            )
     except (ValueError, IndexError, KeyError) as error:
         why = "; a prompt holds the text of a control token" if sanitize else ""
         raise AdapterError(
@@ -91,9 +94,9 @@ def _tensors(checkpoint: Checkpoint, chats: Sequence[Any], *, sanitize: bool) ->
     return rendered
 
 
-def _has_control(checkpoint: Checkpoint, prompts: Sequence[str]) -> bool:
+def has_control(checkpoint: Checkpoint, prompt: str) -> bool:
     """Whether a prompt's text could be read as a control token, such as an end of message."""
-    return any(token in prompt for prompt in prompts for token in checkpoint.control_tokens)
+    return any(token in prompt for token in checkpoint.control_tokens)
 
 
 def _check_room(lengths: Sequence[int], context: int | None) -> None:

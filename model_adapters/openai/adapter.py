@@ -192,6 +192,8 @@ class OpenAIEndpoint(ModelAdapter):
     def _answered(self, request: AnswerRequest) -> Response:
         from model_adapters.openai.chat import usage
 
+        if request.raw:
+            raise self._lacks(Capability.RAW_TEXT)
         found = self._completed(request)
         self._check_served(found)
         text, stopped = cut_at_stop(self._secret.hide(found.text), request.decoding.stop)

@@ -44,8 +44,8 @@ class Crowd:
         return [outcome for outcome in outcomes if isinstance(outcome, Response)]
 
     def close(self) -> None:
-        """End the threads."""
-        self._threads.shutdown(cancel_futures=True)
+        """Start nothing more; threads that still wait for the server end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _outcomes(
         self, requests: Sequence[Any], ask: Callable[[Any], Response]

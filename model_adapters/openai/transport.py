@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -125,6 +126,7 @@ class Transport:
         import httpx2
 
         self._base, self._secret, self._patience = base, secret, patience
+        self._closed = threading.Event()
         self._chance = random.Random()  # spreads clients; no result depends on it
         self._client = httpx2.Client(
             headers={"User-Agent": f"cheers-bench/{version('cheers-bench')}"},
@@ -150,12 +152,14 @@ class Transport:
                 return self._attempt(path, body, read)
             except LostError as error:
                 self._check_wait(path, error, left)
-                time.sleep(self._wait(error, pause))
+                if self._closed.wait(self._wait(error, pause)):
+                    raise AdapterError(f"{self._base}{path}: closed while waiting", "") from error
                 pause = min(2 * pause, self._patience.longest_pause_s)
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; requests that wait for their next attempt end."""
+        self._closed.set()
         self._client.close()
 
     def _attempt(self, path: str, body: Mapping[str, Any], read: Callable[[Attempt], T]) -> T:

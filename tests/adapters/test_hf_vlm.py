@@ -19,7 +19,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.errors import AdapterError, CheckpointError, OutOfMemoryError, SpecError
+from harness.errors import (
+    AdapterError,
+    CapabilityError,
+    CheckpointError,
+    OutOfMemoryError,
+    SpecError,
+)
 from harness.models import build_model, model_ref
 from harness.records import (
     AnswerRequest,
@@ -227,6 +233,18 @@ def test_the_account_is_what_an_answer_uses(adapters: Any, family: str):
     assert adapter.answer([AnswerRequest(prompt="a", decoding=SHORT)])[0].usage.vision_tokens == 0
 
 
+def test_pictures_that_a_model_does_not_mark_are_not_counted_as_none(
+    adapter: HFVisionLanguage, monkeypatch: pytest.MonkeyPatch
+):
+    unmarked = adapter._checkpoint._replace(image_token_id=None)
+    monkeypatch.setattr(adapter, "_checkpoint", unmarked)
+    shown, bare = (adapter.answer(questions(count)[:1])[0].usage for count in (1, 0))
+    assert (shown.vision_tokens, shown.prompt_tokens) == (None, None)
+    assert bare.vision_tokens == 0
+    with pytest.raises(AdapterError, match="can't be counted"):
+        adapter.vision_tokens(20, 30)
+
+
 @each_family
 def test_calls_leave_nothing_behind(adapters: Any, family: str):
     adapter = adapters(family)
@@ -372,6 +390,16 @@ def test_a_control_token_in_a_prompt_is_text(adapter: HFVisionLanguage):
     )
 
 
+def test_batches_hold_prompts_of_one_kind(adapter: HFVisionLanguage):
+    prompts = [("a", 0), ("b", 0), ("c", 2), (f"d{EOS}", 0)]
+    keys = [
+        adapter.batch_key(AnswerRequest(prompt=prompt, images=IMAGES[:count]))
+        for prompt, count in prompts
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
 def test_a_control_token_that_cannot_be_text_is_refused(adapters: Any):
     with pytest.raises(AdapterError, match="control token"):
         adapters("idefics3").answer([AnswerRequest(prompt="<image>", decoding=SHORT)])
@@ -390,6 +418,13 @@ def test_a_picture_shared_by_continuations_is_seen_once(adapter: HFVisionLanguag
     adapter.loglikelihood(likelihood_requests(1, ("a", "bcd", "ef")))
     hook.remove()
     assert seen == [1]
+
+
+def test_raw_text_is_refused(adapter: HFVisionLanguage):
+    with pytest.raises(CapabilityError, match="raw_text"):
+        adapter.answer([AnswerRequest(prompt="a", raw=True)])
+    with pytest.raises(CapabilityError, match="raw_text"):
+        adapter.loglikelihood([LogLikelihoodRequest(prompt="a", continuations=("b",), raw=True)])
 
 
 # --- loading -------------------------------------------------------------------------------------

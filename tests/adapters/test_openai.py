@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -21,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.errors import AdapterError, SpecError
+from harness.errors import AdapterError, CapabilityError, SpecError
 from harness.ledger.export import export_rows
 from harness.models import build_model, model_ref
 from harness.records import (
@@ -285,6 +286,28 @@ def test_pauses_grow(server: ChatServer, endpoint: Any):
     assert 0.35 <= time.perf_counter() - start < 3  # at least half of 0.1 + 0.2 + 0.4
 
 
+def test_closing_ends_a_pause(server: ChatServer, endpoint: Any):
+    server.faults = [status(429, Retry_After="60")]
+    model = endpoint()
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            model.answer([ASK])
+        except AdapterError as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not server.bodies:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    model.close()
+    asking.join(5)
+    assert not asking.is_alive()
+    assert "closed while waiting" in str(errors[0])
+
+
 # --- faults that don't ---------------------------------------------------------------------------
 
 LASTING = {
@@ -325,6 +348,12 @@ def test_a_server_that_is_not_there():
 def test_beams_are_refused(endpoint: Any):
     with pytest.raises(AdapterError, match="num_beams=1"):
         endpoint().answer([AnswerRequest(prompt="a", decoding=TextDecoding(num_beams=2))])
+
+
+def test_raw_text_is_refused(server: ChatServer, endpoint: Any):
+    with pytest.raises(CapabilityError, match="raw_text"):
+        endpoint().answer([AnswerRequest(prompt="a", raw=True)])
+    assert server.bodies == []
 
 
 def test_a_server_that_changes_its_model_is_noticed(server: ChatServer, endpoint: Any):

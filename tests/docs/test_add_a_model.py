@@ -16,7 +16,7 @@ from harness.models import build_model, model_ref
 from harness.records import TaskResult
 
 PAGE = Path(__file__).parents[2] / "docs" / "add-a-model.md"
-CODE, *OTHERS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+CODE, PLAIN = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 COMMANDS = re.findall(r"^cheers-bench .*$", PAGE.read_text(), re.MULTILINE)
 
 
@@ -24,6 +24,7 @@ COMMANDS = re.findall(r"^cheers-bench .*$", PAGE.read_text(), re.MULTILINE)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     (folder / "my_model.py").write_text(CODE)
+    (folder / "plain.py").write_text(PLAIN)
     return folder
 
 
@@ -52,14 +53,14 @@ def results(run_folder: Path) -> dict[str, TaskResult]:
         return {result.task: result for result in ledger.results()}
 
 
-def test_there_is_one_example_of_a_page():
-    assert OTHERS == []
+def test_the_examples_are_short():
+    assert len(PLAIN.splitlines()) < 10
     adapter = CODE[CODE.index("class MyModel") :]
     assert 10 <= len([line for line in adapter.splitlines() if line.strip()]) <= 30
 
 
 def test_the_commands_run_the_example(folder: Path, printed: dict[str, str]):
-    assert len(printed) == 3
+    assert len(printed) == 5
     result = results(folder / "runs" / "my-model")["easy-vqa"]
     assert result.total == 300
     assert set(result.verdicts) <= {"ok", "wrong", "unparsed"}
@@ -85,3 +86,15 @@ def test_a_probe_that_it_cannot_serve_is_not_applicable(folder: Path, printed: d
 def test_its_argument_reaches_it(folder: Path):
     model = build_model(model_ref(f"{folder}/my_model.py:MyModel", {"fallback": "no"}))
     assert model.fingerprint().config == {"fallback": "no"}
+
+
+def test_the_plain_function_answers(folder: Path, printed: dict[str, str]):
+    result = results(folder / "runs" / "plain")["shapes-mmbench"]
+    assert set(result.verdicts) <= {"ok", "wrong", "unparsed"}
+    assert result.total == 40
+
+
+def test_the_example_passes_the_checks(printed: dict[str, str]):
+    table = next(out for command, out in printed.items() if "check-adapter" in command)
+    assert "passed" in table
+    assert "failed" not in table.replace("0 failed", "")

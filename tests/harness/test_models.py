@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.errors import AdapterError, SpecError, UnknownNameError
+from harness.errors import AdapterError, CapabilityError, SpecError, UnknownNameError
 from harness.models import build_model, find_model, model_ref
 from harness.records import AnswerRequest, Capability, TextDecoding
 from harness.runspec import ModelRef
@@ -164,6 +164,12 @@ def test_a_function_that_returns_no_text_is_named(plain_file: Path):
     model = build_model(ModelRef(name=f"{plain_file}:answer", args={"word": ""}))
     with pytest.raises(AdapterError, match=r"'answer' of .*plain\.py returned a NoneType"):
         model.answer([AnswerRequest(prompt="x")])
+
+
+def test_a_function_is_no_continuation_of_text(plain_file: Path):
+    model = build_model(ModelRef(name=f"{plain_file}:answer"))
+    with pytest.raises(CapabilityError, match="raw_text"):
+        model.answer([AnswerRequest(prompt="x", raw=True)])
 
 
 @pytest.mark.parametrize(
