@@ -41,7 +41,8 @@ def explain_image(
     """Draw or edit one image, and keep what was seen on the way.
 
     The denoising strip shows the image that each step points at, `z_t + (1 - t) * v`, decoded:
-    the end of the straight path that flow matching assumes (Lipman et al., 2023).
+    the end of the straight path that flow matching assumes (Lipman et al., 2023). Its last tile is
+    the image itself, because the sampler's last step goes beyond t = 1.
 
     Args:
         model: The model.
@@ -59,9 +60,10 @@ def explain_image(
     result = act(model, [prompt], [image_noise(model.config, seed)], kept, callback=watch)[0]
     assert result.heat_maps is not None  # noqa: S101 -- asked for
     size = to_image(result.image).size
+    expected = _decoded(model, watch.latents[:-1])
     pictures = {
         "heat maps": strip(gate_tiles(result.heat_maps, size, SHOWN)),
-        "denoising": strip([to_image(image) for image in _decoded(model, watch.latents)]),
+        "denoising": strip([to_image(image) for image in (*expected, result.image)]),
     }
     return Shown(result, pictures)
 

@@ -99,7 +99,7 @@ export class SampleDialog {
     const json = (value) => (value === undefined ? [] : said(written(value), "pre"));
     const details = known.details && detections(known.details).length > 0 ? Object.fromEntries(Object.entries(known.details).filter(([key]) => key !== "detections")) : known.details;
     return [
-      part("reason", text(known.reason)),
+      part("reason", known.reason?.includes("\n") ? said(known.reason, "pre") : text(known.reason)),
       part("prompt", text(known.prompt)),
       part("answer", known.empty ? [h("p", { class: "said" }, h("em", {}, "empty text"))] : text(known.text)),
       part("log-likelihoods", known.likelihoods ? [h("p", { class: "said" }, known.likelihoods.map((value) => (typeof value === "number" ? value.toFixed(3) : value)).join(", "))] : []),
@@ -126,7 +126,7 @@ export class SampleDialog {
         verdict(known?.verdict ?? "missing"),
         known?.image ? h("img", { src: picture(known.image), alt: "" }) : null,
         known?.text ? h("span", { class: "said" }, outside(known.text.slice(0, 200))) : null,
-        known?.reason ? h("small", {}, outside(known.reason.slice(0, 160))) : null,
+        known?.reason ? h("small", {}, outside(headline(known).slice(0, 160))) : null,
       );
     return h("section", { class: "across" }, h("h3", {}, "every run on this sample"), h("div", { class: "others" }, elsewhere.map(card)));
   }
@@ -167,6 +167,11 @@ function written(value) {
   if (typeof value === "string") return value;
   const line = JSON.stringify(value);
   return line.length <= LINE ? line : JSON.stringify(value, null, 2);
+}
+
+/** Of a traceback the last line, which names the error. */
+function headline(known) {
+  return known.verdict === "errored" ? known.reason.trim().split("\n").at(-1) : known.reason;
 }
 
 function facts(entries) {
