@@ -1,5 +1,5 @@
 // Building elements. Text only ever becomes text: nothing here parses markup.
-import { FOLD, counted, parts } from "./text.js";
+import { FOLD, MORE, counted, parts } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -32,13 +32,21 @@ export function outside(text) {
 export function said(text, tag = "p") {
   const shown = h(tag, { class: "said" }, outside(text.slice(0, FOLD)));
   if (text.length <= FOLD) return [shown];
-  const button = h("button", { class: "fold", type: "button", "aria-expanded": "false" }, `Show all ${counted(text.length, "character")}`);
+  const button = h("button", { class: "fold", type: "button" });
+  let end = FOLD;
+  const label = () => {
+    const rest = text.length - end <= MORE;
+    button.textContent = rest ? `Show all ${counted(text.length, "character")}` : `Show more of ${counted(text.length, "character")}`;
+  };
   button.addEventListener("click", () => {
-    shown.replaceChildren(...outside(text));
+    shown.append(...outside(text.slice(end, end + MORE)));
+    end += MORE;
+    if (end < text.length) return label();
     button.remove();
     shown.setAttribute("tabindex", "-1");
     shown.focus();
   });
+  label();
   return [shown, button];
 }
 

@@ -3,6 +3,9 @@
 /** Characters shown of a long text before it's unfolded. */
 export const FOLD = 2000;
 
+/** Characters that each unfolding adds: more at once would stall the page. */
+export const MORE = 50_000;
+
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}]/u;
 const SPLIT = /([\p{Cc}\p{Cf}\p{Cs}\p{Co}])/u;
 
