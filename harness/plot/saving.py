@@ -68,7 +68,7 @@ def styled() -> Iterator[None]:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise BenchError("figures need matplotlib", "pip install 'cheers-bench[plot]'") from error
+        raise BenchError("figures need matplotlib", "pip install 'cheers-bench[plots]'") from error
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)

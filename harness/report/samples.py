@@ -166,7 +166,8 @@ def _row(entry: Entry, outcome: Outcome, picture: str | None, primary: MetricSpe
         sample.k,
         sample.category or "",
         outcome.verdict.value,
-        outcome.scores.get(primary.score),
+        # A sample has no ratio of its own, and half of one would mislead.
+        None if primary.over else outcome.scores.get(primary.score),
         picture or "",
         entry.prompt[:SNIPPET],
         answer[:SNIPPET],

@@ -287,7 +287,7 @@ def test_without_matplotlib_the_remedy_is_named(
 ):
     run = make_run()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(BenchError, match=r"cheers-bench\[plot\]"):
+    with pytest.raises(BenchError, match=r"cheers-bench\[plots\]"):
         draw("bars", [run], tmp_path / "a.svg")
 
 

@@ -11,16 +11,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from PIL import Image
 
 from harness.artefacts import write_artefact
+from harness.baselines import make_baseline, save_baseline
 from harness.cli.main import main
 from harness.errors import LedgerError, SpecError
 from harness.ledger import Ledger
 from harness.media import pixel_hash
 from harness.pages import csp_hash
-from harness.records import Sample
+from harness.records import Aggregation, MetricSpec, Sample
 from harness.registry import tasks
 from harness.report import ReportSettings, build_report
 from harness.report.samples import SNIPPET
@@ -372,3 +374,22 @@ def test_the_command_says_what_to_open(
     assert not caught.value.code
     assert capsys.readouterr().out == f"open {tmp_path / 'out' / 'index.html'}\n"
     assert toys.SCRIPT in _page(tmp_path / "out" / "index.html").text
+
+
+def test_a_sample_has_no_ratio_of_its_own(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    f1 = MetricSpec(name="f1", score="accuracy", over="accuracy", aggregation=Aggregation.F1)
+    monkeypatch.setattr(
+        toys.Questions, "metadata", msgspec.structs.replace(toys.Questions.metadata, metrics=(f1,))
+    )
+    page = build_report([make_run("toy-questions", limit=2)], tmp_path / "out")
+    assert [row[4] for row in _shards(page.parent, "rows", 0, 0)] == [None, None]
+
+
+def test_a_baseline_has_no_samples_to_report(make_run: MakeRun, tmp_path: Path):
+    baseline = make_baseline(make_run("toy-questions", limit=2), "b")
+    path = save_baseline(baseline, tmp_path / "baselines")
+    with pytest.raises(LedgerError, match="the folder that `cheers-bench run --out` wrote"):
+        build_report([path], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
