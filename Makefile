@@ -27,6 +27,7 @@ demo: $(STAMP) ## Evaluate cheers-nano and controls on the smoke suite; print th
 	  $(BIN)/cheers-bench run --suite smoke --model $$model --out runs/demo/$$model || exit 1; done
 	$(BIN)/cheers-bench leaderboard $(DEMO_RUNS) --format html --output runs/demo/leaderboard.html
 	@$(BIN)/cheers-bench leaderboard $(DEMO_RUNS) --format md
+	@$(BIN)/cheers-bench report $(DEMO_RUNS) --out runs/demo/report
 	@echo "page: $(CURDIR)/runs/demo/leaderboard.html"
 
 test: $(STAMP) ## Run the default tests

@@ -14,6 +14,7 @@ MODULES = (
     "route",
     "tables",
     "filters",
+    "row",
     "virtual",
     "overlay",
     "browser",

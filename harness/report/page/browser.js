@@ -1,9 +1,10 @@
 // The sample browser: filters, their state in the address, and the list.
-import { h, outside, verdict } from "./dom.js";
-import { ROW, matcher } from "./filters.js";
+import { h } from "./dom.js";
+import { matcher } from "./filters.js";
 import { rewrite } from "./route.js";
-import { picture, shard } from "./shards.js";
-import { counted, number, plain } from "./text.js";
+import { cells } from "./row.js";
+import { shard } from "./shards.js";
+import { counted, plain } from "./text.js";
 import { VirtualList } from "./virtual.js";
 
 const VERDICTS = ["ok", "wrong", "unparsed", "judge_failed", "errored", "missing"];
@@ -24,7 +25,11 @@ export class Browser {
     this.others = null;
     this.shown = [];
     this.turn = 0;
-    this.list = new VirtualList(document.getElementById("list"), (element, index) => this.draw(element, index), this.open);
+    this.list = new VirtualList(
+      document.getElementById("list"),
+      (element, index) => this.draw(element, index),
+      this.open,
+    );
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("change", (event) => this.change(event));
     this.form.elements.q.addEventListener("input", () => this.later());
@@ -40,15 +45,25 @@ export class Browser {
   }
 
   get other() {
-    return this.state.other === "" ? undefined : this.group.runs.find((part) => part.run === Number(this.state.other));
+    return this.state.other === ""
+      ? undefined
+      : this.group.runs.find((part) => part.run === Number(this.state.other));
   }
 
   /** Take the state from an address and show it. */
   async show(query) {
     const groups = this.report.groups;
-    const usable = (number) => groups[number]?.runs.length > 0;
+    const usable = (place) => groups[place]?.runs.length > 0;
     const task = usable(query.task) ? query.task : String(groups.findIndex((group) => group.runs.length > 0));
-    this.state = { task, run: query.run ?? "", other: query.other ?? "", category: query.category ?? "", q: query.q ?? "", flip: query.flip ?? "", verdict: query.verdict ?? "" };
+    this.state = {
+      task,
+      run: query.run ?? "",
+      other: query.other ?? "",
+      category: query.category ?? "",
+      q: query.q ?? "",
+      flip: query.flip ?? "",
+      verdict: query.verdict ?? "",
+    };
     if (task === "-1") {
       this.found.textContent = "The runs have no samples.";
       return;
@@ -63,7 +78,8 @@ export class Browser {
     const { group, state } = this;
     if (!this.part) state.run = String(group.runs[0].run);
     if (!this.other || state.other === state.run) state.other = "";
-    if (state.other === "" && state.flip !== "") state.other = String(group.runs.find((part) => part.run !== this.part.run)?.run ?? "");
+    if (state.other === "" && state.flip !== "")
+      state.other = String(group.runs.find((part) => part.run !== this.part.run)?.run ?? "");
     if (state.other === "") state.flip = "";
     if (!group.categories.includes(state.category)) state.category = "";
     if (state.verdict.split(",").some((name) => !VERDICTS.includes(name))) state.verdict = "";
@@ -75,15 +91,25 @@ export class Browser {
     const runs = group.runs.map((part) => [String(part.run), report.runs[part.run]]);
     elements.task.value = state.task;
     options(elements.run, runs, state.run);
-    options(elements.other, [["", "no other run"], ...runs.filter(([run]) => run !== state.run)], state.other);
-    options(elements.category, [["", "all"], ...group.categories.map((name) => [name, name])], state.category);
+    options(
+      elements.other,
+      [["", "no other run"], ...runs.filter(([run]) => run !== state.run)],
+      state.other,
+    );
+    options(
+      elements.category,
+      [["", "all"], ...group.categories.map((name) => [name, name])],
+      state.category,
+    );
     elements.q.value = state.q;
     elements.flip.value = state.flip;
     elements.flip.disabled = runs.length < 2;
     elements.other.disabled = runs.length < 2;
     elements.category.disabled = group.categories.length === 0;
     const chosen = new Set(state.verdict.split(","));
-    this.chips.replaceChildren(...VERDICTS.map((name) => chip(name, this.part.verdicts[name] ?? 0, chosen.has(name))));
+    this.chips.replaceChildren(
+      ...VERDICTS.map((name) => chip(name, this.part.verdicts[name] ?? 0, chosen.has(name))),
+    );
   }
 
   change(event) {
@@ -129,7 +155,10 @@ export class Browser {
     for (let index = 0; index < part.rows.length; index += 1) {
       const name = (run) => shard(`rows-${state.task}-${run}-${index}`);
       try {
-        const [rows, others] = await Promise.all([name(part.run), other && index < other.rows.length ? name(other.run) : null]);
+        const [rows, others] = await Promise.all([
+          name(part.run),
+          other && index < other.rows.length ? name(other.run) : null,
+        ]);
         if (turn !== this.turn) return;
         this.rows.push(...rows);
         this.others?.push(...(others ?? []));
@@ -144,29 +173,33 @@ export class Browser {
   /** Choose the rows to show. */
   filter(how = {}) {
     const { state, rows } = this;
-    const matches = matcher({ ...state, verdicts: new Set(state.verdict.split(",").filter(Boolean)), others: this.others });
+    const matches = matcher({
+      ...state,
+      verdicts: new Set(state.verdict.split(",").filter(Boolean)),
+      others: this.others,
+    });
     this.shown = [];
-    for (let position = 0; position < rows.length; position += 1) if (matches(rows[position], position)) this.shown.push(position);
+    for (let position = 0; position < rows.length; position += 1)
+      if (matches(rows[position], position)) this.shown.push(position);
     this.list.reset(this.shown.length, how);
-    const loading = rows.length < this.part.total ? ` (${rows.length.toLocaleString("en")} of ${this.part.total.toLocaleString("en")} loaded)` : "";
-    const all = this.shown.length === rows.length ? "" : ` of ${rows.length.toLocaleString("en")}`;
-    this.found.textContent = `${this.shown.length.toLocaleString("en")}${all || ""} ${all ? "samples" : counted(rows.length, "sample").split(" ")[1]}${loading}`;
+    this.found.textContent = this.count();
     rewrite("samples", state);
+  }
+
+  /** How many samples are listed, of how many, and how many are still to come. */
+  count() {
+    const [shown, loaded, total] = [this.shown.length, this.rows.length, this.part.total].map((count) =>
+      count.toLocaleString("en"),
+    );
+    const coming = loaded === total ? "" : ` (${loaded} of ${total} loaded)`;
+    return shown === loaded
+      ? counted(this.rows.length, "sample") + coming
+      : `${shown} of ${loaded} samples${coming}`;
   }
 
   draw(element, index) {
     const position = this.shown[index];
-    const row = this.rows[position];
-    const { group } = this;
-    const there = this.others?.[position];
-    const score = number(row[ROW.score], group);
-    element.append(
-      row[ROW.image] ? h("img", { class: "thumb", src: picture(row[ROW.image]), alt: "", loading: "lazy", decoding: "async" }) : h("span", { class: "thumb", "aria-hidden": "true" }),
-      h("span", { class: "id" }, outside(row[ROW.id]), row[ROW.k] ? ` #${row[ROW.k]}` : "", h("small", {}, outside(row[ROW.category]))),
-      h("span", { class: "ended" }, verdict(row[ROW.verdict]), score && row[ROW.verdict] !== "missing" ? h("small", {}, score) : null, there ? h("small", {}, "there ", verdict(there[ROW.verdict])) : null),
-      h("span", { class: "what" }, outside(row[ROW.prompt])),
-      h("span", { class: "why" }, outside(row[ROW.answer] || row[ROW.reason]), row[ROW.answer] && row[ROW.reason] ? [h("br"), outside(row[ROW.reason])] : null),
-    );
+    element.append(...cells(this.rows[position], this.others?.[position], this.group));
   }
 
   /** Move the selection to a sample's neighbour; its position, or undefined at an end. */
@@ -179,9 +212,15 @@ export class Browser {
 }
 
 function options(select, entries, chosen) {
-  select.replaceChildren(...entries.map(([value, name]) => h("option", { value, selected: value === chosen }, plain(name))));
+  select.replaceChildren(
+    ...entries.map(([value, name]) => h("option", { value, selected: value === chosen }, plain(name))),
+  );
 }
 
 function chip(name, count, pressed) {
-  return h("button", { type: "button", "data-verdict": name, "aria-pressed": String(pressed), disabled: count === 0 }, h("span", { class: `verdict v-${name}` }, `${name.replaceAll("_", " ")} ${count.toLocaleString("en")}`));
+  return h(
+    "button",
+    { type: "button", "data-verdict": name, "aria-pressed": String(pressed), disabled: count === 0 },
+    h("span", { class: `verdict v-${name}` }, `${name.replaceAll("_", " ")} ${count.toLocaleString("en")}`),
+  );
 }

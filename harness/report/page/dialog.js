@@ -7,7 +7,15 @@ import { body, picture } from "./shards.js";
 import { number, plain } from "./text.js";
 
 const LINE = 90;
-const UNITS = { ttft_s: "s to the first token", total_s: "s for the batch", batch_size: "in the batch", prompt_tokens: "prompt tokens", vision_tokens: "vision tokens", completion_tokens: "answer tokens", nfe: "function evaluations" };
+const UNITS = {
+  ttft_s: "s to the first token",
+  total_s: "s for the batch",
+  batch_size: "in the batch",
+  prompt_tokens: "prompt tokens",
+  vision_tokens: "vision tokens",
+  completion_tokens: "answer tokens",
+  nfe: "function evaluations",
+};
 
 export class SampleDialog {
   constructor(report) {
@@ -54,7 +62,10 @@ export class SampleDialog {
     const scroll = this.box.querySelector(".body")?.scrollTop ?? 0;
     const pictures = this.pictures(known);
     const content = h("div", { class: `body${pictures.length > 0 ? "" : " textual"}`, tabindex: "-1" });
-    content.append(...(pictures.length > 0 ? [h("div", {}, pictures)] : []), h("div", {}, this.words(group, known)));
+    content.append(
+      ...(pictures.length > 0 ? [h("div", {}, pictures)] : []),
+      h("div", {}, this.words(group, known)),
+    );
     content.append(...this.strips(known));
     if (elsewhere.length > 1) content.append(this.others(elsewhere));
     const focused = document.activeElement?.dataset?.act;
@@ -66,7 +77,8 @@ export class SampleDialog {
   head(row, known) {
     const { browser, position } = this;
     const place = browser.shown.indexOf(position);
-    const button = (act, text, title, go) => h("button", { type: "button", "data-act": act, title, onclick: go }, text);
+    const button = (act, text, title, go) =>
+      h("button", { type: "button", "data-act": act, title, onclick: go }, text);
     return h(
       "header",
       { class: "head" },
@@ -83,13 +95,21 @@ export class SampleDialog {
   }
 
   pictures(known) {
-    const shown = (known.shown ?? []).map((path, index, all) => figure(path, all.length > 1 ? `shown to the model, ${index + 1}` : "shown to the model"));
+    const shown = (known.shown ?? []).map((path, index, all) =>
+      figure(path, all.length > 1 ? `shown to the model, ${index + 1}` : "shown to the model"),
+    );
     const drawn = known.image ? [figure(known.image, "drawn by the model", detections(known.details))] : [];
     return [...shown, ...drawn];
   }
 
   strips(known) {
-    const strip = ([name, path]) => h("figure", { class: "strip across" }, h("figcaption", {}, outside(name.replaceAll("-", " "))), h("img", { src: picture(path), alt: plain(name) }));
+    const strip = ([name, path]) =>
+      h(
+        "figure",
+        { class: "strip across" },
+        h("figcaption", {}, outside(name.replaceAll("-", " "))),
+        h("img", { src: picture(path), alt: plain(name) }),
+      );
     return (known.artefacts ?? []).filter(([, path]) => path).map(strip);
   }
 
@@ -97,14 +117,44 @@ export class SampleDialog {
     const part = (name, nodes) => (nodes.length > 0 ? h("section", {}, h("h3", {}, name), nodes) : null);
     const text = (value) => (value ? said(value) : []);
     const json = (value) => (value === undefined ? [] : said(written(value), "pre"));
-    const details = known.details && detections(known.details).length > 0 ? Object.fromEntries(Object.entries(known.details).filter(([key]) => key !== "detections")) : known.details;
+    const details =
+      known.details && detections(known.details).length > 0
+        ? Object.fromEntries(Object.entries(known.details).filter(([key]) => key !== "detections"))
+        : known.details;
     return [
       part("reason", known.reason?.includes("\n") ? said(known.reason, "pre") : text(known.reason)),
       part("prompt", text(known.prompt)),
       part("answer", known.empty ? [h("p", { class: "said" }, h("em", {}, "empty text"))] : text(known.text)),
-      part("log-likelihoods", known.likelihoods ? [h("p", { class: "said" }, known.likelihoods.map((value) => (typeof value === "number" ? value.toFixed(3) : value)).join(", "))] : []),
+      part(
+        "log-likelihoods",
+        known.likelihoods
+          ? [
+              h(
+                "p",
+                { class: "said" },
+                known.likelihoods
+                  .map((value) => (typeof value === "number" ? value.toFixed(3) : value))
+                  .join(", "),
+              ),
+            ]
+          : [],
+      ),
       part("target", json(known.target)),
-      part("scores", known.scores ? [facts(Object.entries(known.scores).map(([name, value]) => [name, group.fraction ? number(value, { ...group, fraction: false, unit: "" }) : number(value, { ...group, unit: "" })]))] : []),
+      part(
+        "scores",
+        known.scores
+          ? [
+              facts(
+                Object.entries(known.scores).map(([name, value]) => [
+                  name,
+                  group.fraction
+                    ? number(value, { ...group, fraction: false, unit: "" })
+                    : number(value, { ...group, unit: "" }),
+                ]),
+              ),
+            ]
+          : [],
+      ),
       part("what the scorer saw", details && Object.keys(details).length > 0 ? json(details) : []),
       part("cost", this.cost(known)),
       known.data ? h("details", {}, h("summary", {}, "sample data"), json(known.data)) : null,
@@ -112,7 +162,10 @@ export class SampleDialog {
   }
 
   cost(known) {
-    const entries = Object.entries({ ...known.usage, ...known.timing }).map(([name, value]) => [UNITS[name] ?? name, Number(value.toPrecision(3)).toLocaleString("en")]);
+    const entries = Object.entries({ ...known.usage, ...known.timing }).map(([name, value]) => [
+      UNITS[name] ?? name,
+      Number(value.toPrecision(3)).toLocaleString("en"),
+    ]);
     if (known.finish && known.finish !== "stop") entries.unshift(["ended by", known.finish]);
     return entries.length > 0 ? [facts(entries)] : [];
   }
@@ -121,14 +174,24 @@ export class SampleDialog {
     const card = ({ run, known }) =>
       h(
         "button",
-        { type: "button", "data-act": run === this.run ? "run" : null, "aria-current": run === this.run ? "true" : null, onclick: (event) => this.other(event, run) },
+        {
+          type: "button",
+          "data-act": run === this.run ? "run" : null,
+          "aria-current": run === this.run ? "true" : null,
+          onclick: (event) => this.other(event, run),
+        },
         h("bdi", {}, outside(this.report.runs[run])),
         verdict(known?.verdict ?? "missing"),
         known?.image ? h("img", { src: picture(known.image), alt: "" }) : null,
         known?.text ? h("span", { class: "said" }, outside(known.text.slice(0, 200))) : null,
         known?.reason ? h("small", {}, outside(headline(known).slice(0, 160))) : null,
       );
-    return h("section", { class: "across" }, h("h3", {}, "every run on this sample"), h("div", { class: "others" }, elsewhere.map(card)));
+    return h(
+      "section",
+      { class: "across" },
+      h("h3", {}, "every run on this sample"),
+      h("div", { class: "others" }, elsewhere.map(card)),
+    );
   }
 
   other(event, run) {
@@ -142,7 +205,8 @@ export class SampleDialog {
   }
 
   key(event) {
-    if (event.target.matches("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.matches("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey)
+      return;
     const by = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
@@ -175,5 +239,9 @@ function headline(known) {
 }
 
 function facts(entries) {
-  return h("dl", { class: "facts" }, entries.map(([name, value]) => h("div", {}, h("dt", {}, outside(name)), h("dd", {}, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    entries.map(([name, value]) => h("div", {}, h("dt", {}, outside(name)), h("dd", {}, value))),
+  );
 }

@@ -25,7 +25,9 @@ function fill(element, attributes, children) {
 
 /** Text from outside as nodes, with hidden characters shown by their code points. */
 export function outside(text) {
-  return parts(text).map(([part, hidden]) => (hidden ? h("span", { class: "hid", title: "hidden character" }, part) : part));
+  return parts(text).map(([part, hidden]) =>
+    hidden ? h("span", { class: "hid", title: "hidden character" }, part) : part,
+  );
 }
 
 /** Text from outside in an element of its own, folded where it's long. */
@@ -36,7 +38,9 @@ export function said(text, tag = "p") {
   let end = FOLD;
   const label = () => {
     const rest = text.length - end <= MORE;
-    button.textContent = rest ? `Show all ${counted(text.length, "character")}` : `Show more of ${counted(text.length, "character")}`;
+    button.textContent = rest
+      ? `Show all ${counted(text.length, "character")}`
+      : `Show more of ${counted(text.length, "character")}`;
   };
   button.addEventListener("click", () => {
     shown.append(...outside(text.slice(end, end + MORE)));

@@ -1,7 +1,17 @@
 // Which samples are listed. A row is [id, k, category, verdict, score, image, prompt, answer, reason].
 
 /** Places of a row's values. */
-export const ROW = Object.freeze({ id: 0, k: 1, category: 2, verdict: 3, score: 4, image: 5, prompt: 6, answer: 7, reason: 8 });
+export const ROW = Object.freeze({
+  id: 0,
+  k: 1,
+  category: 2,
+  verdict: 3,
+  score: 4,
+  image: 5,
+  prompt: 6,
+  answer: 7,
+  reason: 8,
+});
 
 const SEARCHED = [ROW.id, ROW.category, ROW.prompt, ROW.answer, ROW.reason];
 
@@ -26,6 +36,8 @@ function flipped(row, other, how) {
 }
 
 function contains(row, words) {
-  const text = SEARCHED.map((place) => row[place]).join("\n").toLowerCase();
+  const text = SEARCHED.map((place) => row[place])
+    .join("\n")
+    .toLowerCase();
   return words.every((word) => text.includes(word));
 }

@@ -8,17 +8,17 @@ const SMALL = 200;
 /** Detections with a usable box, as the scorer's details hold them under `detections`. */
 export function detections(details) {
   const found = Array.isArray(details?.detections) ? details.detections : [];
-  const usable = (box) => Array.isArray(box) && box.length >= 4 && box.slice(0, 4).every(Number.isFinite);
+  const usable = (ends) => Array.isArray(ends) && ends.length >= 4 && ends.slice(0, 4).every(Number.isFinite);
   return found.filter((item) => item !== null && typeof item === "object" && usable(item.box));
 }
 
 /** Horizontal runs of a mask `{size: [height, width], counts}`, as an SVG path of unit rows. */
-export function maskPath(mask) {
-  const [height, width] = mask.size ?? [];
-  if (!(height > 0 && width > 0) || !Array.isArray(mask.counts)) return "";
+export function maskPath(runs) {
+  const [height, width] = runs.size ?? [];
+  if (!(height > 0 && width > 0) || !Array.isArray(runs.counts)) return "";
   let place = 0;
   let path = "";
-  mask.counts.forEach((count, index) => {
+  runs.counts.forEach((count, index) => {
     if (index % 2 === 1) path += columns(place, place + count, height);
     place += count;
   });
@@ -27,7 +27,7 @@ export function maskPath(mask) {
 
 function columns(start, end, height) {
   let path = "";
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     const column = Math.floor(at / height);
     const stop = Math.min(end, (column + 1) * height);
     path += `M${column} ${at - column * height}h1v${stop - at}h-1z`;
@@ -49,8 +49,16 @@ export function figure(path, caption, found = []) {
 }
 
 function decorate(shown, canvas, image, found) {
-  const layer = s("svg", { viewBox: `0 0 ${image.naturalWidth} ${image.naturalHeight}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  const masks = s("g", {}, found.map((item, index) => mask(item, index, image)));
+  const layer = s("svg", {
+    viewBox: `0 0 ${image.naturalWidth} ${image.naturalHeight}`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  });
+  const masks = s(
+    "g",
+    {},
+    found.map((item, index) => mask(item, index, image)),
+  );
   const boxes = s("g", {}, found.map(box));
   layer.append(masks, boxes);
   canvas.append(layer);
@@ -83,7 +91,11 @@ function legend(found) {
   const entry = (item, index) => {
     const name = [item.color, item.class ?? item.label].filter((part) => typeof part === "string").join(" ");
     const score = Number.isFinite(item.score) ? ` ${item.score.toFixed(2)}` : "";
-    const key = s("svg", { viewBox: "0 0 1 1", class: `o-${index % COLOURS}`, "aria-hidden": "true" }, s("rect", { width: 1, height: 1 }));
+    const key = s(
+      "svg",
+      { viewBox: "0 0 1 1", class: `o-${index % COLOURS}`, "aria-hidden": "true" },
+      s("rect", { width: 1, height: 1 }),
+    );
     return h("li", {}, key, outside(name || "object"), score);
   };
   return h("ul", { class: "legend", "aria-label": "Detections" }, found.map(entry));

@@ -8,7 +8,9 @@ export function route() {
 
 /** The address of a view; empty parameters are left out. */
 export function address(view, query = {}) {
-  const kept = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const kept = Object.entries(query).filter(
+    ([, value]) => value !== "" && value !== null && value !== undefined,
+  );
   const text = new URLSearchParams(kept).toString();
   return `#${view}${text ? `?${text}` : ""}`;
 }

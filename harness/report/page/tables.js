@@ -14,7 +14,8 @@ function sort(table, head) {
   const order = head.getAttribute("aria-sort") === first ? second : first;
   for (const cell of head.parentElement.cells) cell.setAttribute("aria-sort", "none");
   head.setAttribute("aria-sort", order);
-  const key = (row) => (textual ? row.cells[head.cellIndex].textContent.trim() : row.cells[head.cellIndex].dataset.sort);
+  const key = (row) =>
+    textual ? row.cells[head.cellIndex].textContent.trim() : row.cells[head.cellIndex].dataset.sort;
   const compare = (a, b) => (textual ? key(a).localeCompare(key(b)) : Number(key(a)) - Number(key(b)));
   const rows = [...table.tBodies[0].rows];
   const known = rows.filter((row) => key(row) !== "").sort(compare);

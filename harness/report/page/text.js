@@ -23,7 +23,9 @@ export function parts(text) {
 
 /** The text in one piece, for where no element can stand. */
 export function plain(text) {
-  return parts(text).map(([part]) => part).join("");
+  return parts(text)
+    .map(([part]) => part)
+    .join("");
 }
 
 function named(character) {
@@ -34,7 +36,8 @@ function named(character) {
 export function number(value, group) {
   if (value === null || value === undefined) return "";
   if (group.fraction) return (100 * value).toFixed(1);
-  const text = Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+  const text =
+    Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
   return group.unit ? `${text} ${group.unit}` : text;
 }
 

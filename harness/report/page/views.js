@@ -19,7 +19,8 @@ export function pairs(form) {
   const show = () => {
     for (const article of articles) {
       article.hidden = article.dataset.pair !== form.elements.pair.value;
-      for (const row of article.querySelectorAll("tbody tr:not(.primary)")) row.hidden = !form.elements.all.checked;
+      for (const row of article.querySelectorAll("tbody tr:not(.primary)"))
+        row.hidden = !form.elements.all.checked;
     }
   };
   form.addEventListener("submit", (event) => event.preventDefault());

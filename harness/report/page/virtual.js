@@ -56,7 +56,10 @@ export class VirtualList {
 
   render() {
     const first = Math.max(0, Math.floor(this.box.scrollTop / this.height) - AROUND);
-    const last = Math.min(this.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.height) + AROUND);
+    const last = Math.min(
+      this.length,
+      Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.height) + AROUND,
+    );
     for (const [index, element] of this.drawn) {
       if (index < first || index >= last) {
         element.remove();
@@ -67,7 +70,13 @@ export class VirtualList {
   }
 
   add(index) {
-    const element = h("div", { class: "item", role: "option", id: `item-${index}`, "aria-posinset": index + 1, "aria-setsize": this.length });
+    const element = h("div", {
+      class: "item",
+      role: "option",
+      id: `item-${index}`,
+      "aria-posinset": index + 1,
+      "aria-setsize": this.length,
+    });
     element.setAttribute("aria-selected", String(index === this.current));
     element.style.top = `${index * this.height}px`;
     this.draw(element, index);
@@ -94,7 +103,14 @@ export class VirtualList {
 
   key(event) {
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.height) - 1);
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const steps = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -Infinity,
+      End: Infinity,
+    };
     if (event.key in steps && this.length > 0) {
       event.preventDefault();
       this.select(Math.min(this.length - 1, Math.max(0, this.current + steps[event.key])));
