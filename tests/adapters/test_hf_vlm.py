@@ -26,6 +26,7 @@ from harness.errors import (
     OutOfMemoryError,
     SpecError,
 )
+from harness.ledger.export import export_rows
 from harness.models import build_model, model_ref
 from harness.records import (
     AnswerRequest,
@@ -34,7 +35,9 @@ from harness.records import (
     LogLikelihoodRequest,
     TextDecoding,
 )
+from harness.run import execute
 from harness.run.contract import check_response
+from harness.runspec import ModelRef, RunSpec, TaskRef
 from model_adapters.hf_vlm import answering
 from model_adapters.hf_vlm.adapter import HFVisionLanguage
 from tasks.probes.inputs import picture
@@ -590,3 +593,31 @@ def test_what_changes_responses_changes_the_fingerprint(
 ):
     change(copied)
     assert HFVisionLanguage(str(copied), device="cpu").fingerprint() != adapter.fingerprint()
+
+
+# --- in runs -------------------------------------------------------------------------------------
+
+
+def rows_of(folder: Path, model: Path, **fields: Any) -> dict[str, Any]:
+    spec = RunSpec(
+        tasks=(TaskRef(task="shapes-mmbench", limit=12), TaskRef(task="probe-tokens", limit=2)),
+        model=ModelRef(name="hf-vlm", args={"path": str(model), "device": "cpu"}),
+        out=str(folder),
+        **fields,
+    )
+    execute(spec)
+    return {f"{row['task']}/{row['id']}/{row['k']}": row for row in export_rows(folder)}
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "internvl"])
+def test_runs_do_not_depend_on_the_batch_size(folders: Any, tmp_path: Path, family: str):
+    one = rows_of(tmp_path / "one", folders(family), batch_size=1)
+    many = rows_of(tmp_path / "many", folders(family), batch_size=5)
+    assert one.keys() == many.keys()
+    assert {name: row["text"] for name, row in one.items()} == {
+        name: row["text"] for name, row in many.items()
+    }
+    assert {row["verdict"] for row in one.values()} <= {"ok", "wrong", "unparsed"}
+    probed = [row for name, row in one.items() if name.startswith("probe-tokens")]
+    assert probed
+    assert {row["verdict"] for row in probed} == {"ok"}, probed[0]["reason"]
