@@ -52,11 +52,14 @@ def _swapped(response: Response) -> Response:
 
 
 class ShiftedTokens(CheersNano):
-    """The tokenizer's numbers are one too large, as with a special token added at the front."""
+    """The tokenizer's words are off by one, as if a special token had been added in front."""
 
     def _load(self) -> Checkpoint:
         checkpoint = super()._load()
-        tokenizer = checkpoint.processor.tokenizer
-        encode, size = tokenizer.encode, checkpoint.model.config.text_config.vocab_size
-        tokenizer.encode = lambda text: [min(i + 1, size - 1) for i in encode(text)]
+        config, tokenizer = checkpoint.model.config, checkpoint.processor.tokenizer
+        encode, last = tokenizer.encode, config.text_config.vocab_size - 1
+        special = max(config.to_dict()["special_token_ids"].values())
+        tokenizer.encode = lambda text: [
+            min(token + 1, last) if token > special else token for token in encode(text)
+        ]
         return checkpoint
