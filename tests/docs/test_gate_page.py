@@ -12,6 +12,7 @@ import yaml
 from harness.baselines import read_baseline
 from harness.cli.main import main
 from harness.gate import GateVerdict, MetricRule, Policy, judge, read_policy
+from harness.registry import suites, tasks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "gate.md").read_text()
@@ -37,6 +38,16 @@ def test_the_committed_baseline_is_of_committed_code():
     commit = read_baseline(BASELINE).manifest.environment.commit
     assert commit is not None
     assert not commit.endswith("+dirty")
+
+
+def test_the_committed_baseline_has_the_protocols_of_today():
+    """If a task's version was raised, save the baseline anew: docs/gate.md says how."""
+    plans = {plan.task: plan.protocol.hash for plan in read_baseline(BASELINE).manifest.tasks}
+    today = {
+        entry.task: tasks().get(entry.task)(entry.options).protocol(0, entry.limit).hash
+        for entry in suites().get("smoke").entries
+    }
+    assert plans == today
 
 
 def test_every_verdict_is_explained():
