@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gpu test-slow check format bench docs train-nano lock clean
+.PHONY: help setup demo test test-browser test-gpu test-slow gate check format bench docs train-nano lock clean
 
 help: ## Show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,11 @@ test-slow: $(STAMP) ## Run the tests that take minutes
 test-gpu: $(STAMP) ## Run what needs a GPU, and hold CHEERS to its golden tensors there
 	$(BIN)/python -m pytest tests/gpu -m gpu
 	CHEERS_BENCH_DEVICE=cuda $(BIN)/python -m pytest tests/parity -k cheers
+
+gate: $(STAMP) ## Evaluate cheers-nano and fail if it got worse than its committed baseline
+	$(BIN)/cheers-bench run --suite smoke --model cheers-nano --out runs/gate
+	$(BIN)/cheers-bench gate --baseline results/baselines/cheers-nano-smoke.jsonl \
+	  --candidate runs/gate --policy docs/gate.yaml
 
 check: $(STAMP) ## Lint, format check, types, import direction
 	$(BIN)/ruff check .

@@ -48,7 +48,7 @@ def identify(name: str) -> str:
 
     Example:
         >>> identify("vlmevalkit/question.v1")
-        'vlmevalkit/question.v1 sha256:0fb80d4c8d76'
+        'vlmevalkit/question.v1 sha256:ef6fb466fa88'
     """
     text = "\0".join(_sources(name))
     return f"{name} sha256:{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
