@@ -8,6 +8,7 @@ file. lmms-eval writes JSON lines with `doc_id`, `input` (the prompt) and `filte
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from model_adapters.recorded.answer_request import AnswerReplay
 __all__ = ["PredictionFile", "read_predictions"]
 
 _TABLES = (".xlsx", ".tsv", ".csv", ".parquet")
+_RETURN = re.compile(r"_x000D_|\r", re.IGNORECASE)  # as workbooks write a carriage return
+_MARKER = re.compile(r"<image \d>")
 
 
 class _Prediction(NamedTuple):
@@ -61,7 +64,7 @@ class PredictionFile:
         if found is None:
             raise NoResponseError(f"{self._name} has no row with index {index}", missing=True)
         asked, question = found.asked.strip(), str(sample.data.get("question", "")).strip()
-        if asked and question and asked != question:
+        if asked and question and _plain(asked) != _plain(question):
             raise NoResponseError(
                 f"{self._name} row {found.row} (index {index}) answers {asked!r:.120}, not "
                 f"{question!r:.120}: it was made for other data"
@@ -72,7 +75,7 @@ class PredictionFile:
         """By number, if the prompt there holds the question; else by the very prompt."""
         number, question = str(request.sample.data.get("row")), request.sample.data.get("question")
         found = self._by_name.get(number)
-        if found is not None and str(question).strip() in found.asked:
+        if found is not None and _plain(str(question)) in _plain(found.asked):
             return found
         if request.prompt in self._by_prompt:
             return self._by_prompt[request.prompt]
@@ -170,6 +173,11 @@ def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _plain(text: str) -> str:
+    """A question without what files of predictions change: white space, numbers of pictures."""
+    return " ".join(_MARKER.sub("<image>", _RETURN.sub("", text)).split())
 
 
 def _index(value: object) -> str:

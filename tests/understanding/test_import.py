@@ -182,3 +182,24 @@ def test_imported_and_own_runs_are_compared_sample_by_sample(
     (difference, *_) = json.loads(capsys.readouterr().out)["differences"]
     assert difference["task"] == "mmstar"
     assert difference["difference"] < 0
+
+
+def test_white_space_that_a_workbook_changes_is_no_other_question(
+    run_task: RunTask, tmp_path: Path
+):
+    rows = predictions("mmstar", gold)
+    rows[3]["question"] = rows[3]["question"].replace(" ", " _x000D_\n", 1)
+    ran = run_task("mmstar", "predictions", args={"path": str(to_xlsx(tmp_path / "p.xlsx", rows))})
+    assert ran.verdicts == {"ok": 8}
+
+
+def test_lmms_evals_chat_models_were_shown_pictures_without_numbers(
+    run_task: RunTask, tmp_path: Path
+):
+    data = write_benchmark("mmmu", tmp_path)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "mmmu", data, lambda s: str(s.target))
+    text = file.read_text()
+    assert "<image 1>" in text
+    file.write_text(text.replace("<image 1>", "<image>").replace("<image 2>", "<image>"))
+    ran = run_task("mmmu", "predictions", file=data, args={"path": str(file)})
+    assert ran.verdicts == {"ok": 7}, ran.reasons()
