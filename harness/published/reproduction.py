@@ -112,7 +112,8 @@ def reproduce(
     wanted = [number for number in wanted if number.task in known and " " not in number.metric]
     found = list(_results(folders))
     protocols = {entry.task: entry.options for entry in suite.entries}
-    lines = [line for number in wanted for line in _lines(number, found, protocols)]
+    names = frozenset((model.lower(), run_as.partition(":")[0].lower()))
+    lines = [line for number in wanted for line in _lines(number, found, protocols, names)]
     missing = tuple(
         dict.fromkeys(line.published.task for line in lines if line.verdict is Verdict.NOT_RUN)
     )
@@ -137,9 +138,10 @@ def _lines(
     number: PublishedNumber,
     found: Sequence[_Found],
     protocols: Mapping[str, Mapping[str, JsonValue]],
+    names: frozenset[str],
 ) -> list[Line]:
     lines = [
-        _line(number, one, value, spec, protocols[number.task])
+        _line(number, one, value, spec, tuple(_reasons(number, one, protocols[number.task], names)))
         for one in found
         if one.plan.task == number.task
         for value, spec in _values(one, number.metric)
@@ -159,7 +161,7 @@ def _line(
     one: _Found,
     value: MetricValue,
     spec: MetricSpec,
-    official: Mapping[str, JsonValue],
+    reasons: tuple[str, ...],
 ) -> Line:
     inside = (
         value.low is not None and value.high is not None and value.low <= number.ours <= value.high
@@ -173,16 +175,21 @@ def _line(
         ours=value,
         unit=spec.unit,
         difference=value.value - number.ours,
-        reasons=tuple(_reasons(number, one, official)),
+        reasons=reasons,
     )
 
 
 def _reasons(
-    number: PublishedNumber, one: _Found, official: Mapping[str, JsonValue]
+    number: PublishedNumber,
+    one: _Found,
+    official: Mapping[str, JsonValue],
+    names: frozenset[str],
 ) -> Iterator[str]:
     protocol = one.plan.protocol
     if number.kind != "paper":
         yield f"the published number is {number.kind}"
+    if one.manifest.model.name.lower() not in names:
+        yield f"the run is of model {one.manifest.model.name}"
     if one.manifest.model.control:
         yield f"{one.manifest.model.name} is a control"
     if one.result.status is not TaskStatus.COMPLETE:

@@ -112,6 +112,11 @@ def test_a_number_in_our_interval_is_reproduced(run: Path, tmp_path: Path):
     assert (found.missing, found.command) == ((), "")
 
 
+def test_a_run_of_another_model_says_so(run: Path, tmp_path: Path):
+    (line,) = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "cheers:/ckpt").lines
+    assert line.reasons[0] == "the run is of model null"
+
+
 def test_a_number_outside_of_it_differs_with_reasons(run: Path, tmp_path: Path):
     suite = Suite(
         name="toy",
