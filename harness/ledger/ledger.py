@@ -235,6 +235,11 @@ class Ledger:
         )
 
     def _suggest_sample(self, number: int, wrong: str) -> str:
+        repeats = self._all(
+            "SELECT k FROM samples WHERE task = ? AND id = ? ORDER BY k LIMIT 20", (number, wrong)
+        )
+        if repeats:
+            return "it has k = " + ", ".join(str(k) for (k,) in repeats)
         ids = self._all(
             "SELECT DISTINCT id FROM samples WHERE task = ? ORDER BY n LIMIT 2000", (number,)
         )

@@ -180,6 +180,9 @@ def test_wrong_names_get_hints(ledger: LedgerWriter):
         ledger.sample("t", "circle-71")
     with pytest.raises(UnknownNameError, match="it has: t, u"):
         ledger.sample("nothing", "a")
+    with pytest.raises(UnknownNameError, match="with k = 3") as caught:
+        ledger.sample("t", "circle-17", 3)
+    assert caught.value.remedy == "it has k = 0"
 
 
 def test_readers_see_only_what_is_committed(ledger: LedgerWriter):
