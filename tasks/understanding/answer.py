@@ -42,10 +42,19 @@ class AnswerTask(TableTask):
     scorers: ClassVar[Mapping[str, AnswerScorer]]
     """Rules by name; the first is the default."""
 
+    counts_empty_answers: ClassVar[bool] = False
+    """Whether an empty text among others is an annotator's answer, or none."""
+
     metric: ClassVar[MetricSpec]
     """The primary metric, over the score `score`."""
 
     kind_options: ClassVar[Mapping[str, JsonValue]] = {"scorer": ""}
+
+    def __init_subclass__(cls) -> None:
+        """As `TableTask`; the first rule is the default by its name."""
+        super().__init_subclass__()
+        if "benchmark" in cls.__dict__:
+            cls.defaults = {**cls.defaults, "scorer": next(iter(cls.scorers))}
 
     @classmethod
     def metrics(cls) -> tuple[MetricSpec, ...]:
@@ -74,8 +83,6 @@ class AnswerTask(TableTask):
 
     @property
     def _scorer(self) -> AnswerScorer:
-        if not self.options["scorer"]:
-            return next(iter(self.scorers.values()))
         return self.scorers[self.one_of("scorer", self.scorers)]
 
     def _sample(self, row: Row) -> Sample:
@@ -83,7 +90,7 @@ class AnswerTask(TableTask):
             id=row["index"],
             cluster=self._cluster(row),
             category=self._category(row),
-            target=list(_accepted(row)),
+            target=[*_accepted(row, empty=self.counts_empty_answers)],
             data=self._common(row),
         )
 
@@ -92,14 +99,15 @@ class AnswerTask(TableTask):
         return row.get("image_id") or None
 
 
-def _accepted(row: Row) -> list[str]:
-    """The accepted answers of a row, as text."""
+def _accepted(row: Row, *, empty: bool) -> list[str]:
+    """The accepted answers of a row, as text; `empty` ones only beside others."""
     from tasks.scoring.vqa import parse_answer_cell
 
     name = next((name for name in _ANSWER_COLUMNS if name in row), _ANSWER_COLUMNS[0])
     value = row.value(name)
     items = value if isinstance(value, list) else parse_answer_cell(row[name])
-    return [str(item) for item in items if str(item) != ""]
+    texts = ["" if item is None else str(item) for item in items]
+    return texts if empty and any(texts) else [text for text in texts if text]
 
 
 def _answers(sample: Sample) -> list[str]:

@@ -158,7 +158,7 @@ class CircularTask(ChoiceTask):
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
         """As `ChoiceTask.aggregate`, with a note on questions that lack rotations."""
         result = super().aggregate(scored, protocol)
-        lacking = _lacking_rotations(scored) if protocol.limit is None else []
+        lacking = _lacking_rotations(scored)
         if not lacking:
             return result
         note = (
@@ -169,9 +169,12 @@ class CircularTask(ChoiceTask):
 
     def _sample(self, row: Row) -> Sample:
         plain = super()._sample(row)
-        number, where = plain.id.strip(), f"{row.where}: index {plain.id!r}"
+        number = plain.id.strip().removesuffix(".0")  # as spreadsheets and data frames write it
         if not number.isdecimal():
-            raise DataError(f"{where} is no whole number", "rotations are told by their indices")
+            raise DataError(
+                f"{row.where}: index {plain.id!r} is no whole number",
+                "give rotation k of question i the index i + k * 1,000,000",
+            )
         k, base = divmod(int(number), _STRIDE)
         return msgspec.structs.replace(plain, id=str(base), k=k)
 

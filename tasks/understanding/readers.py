@@ -189,7 +189,7 @@ class _Judging(Reader):
                 f"{task}: extraction=judge needs a judge",
                 f"give {task}.judge=MODEL, any model that answers; see `cheers-bench list models`",
             )
-        if isinstance(calibration, bool) or not 0 <= float(calibration) <= 1:
+        if not isinstance(calibration, (int, float)) or not 0 <= calibration <= 1:
             raise SpecError(f"{task}: calibration is {calibration!r}", "give a share, 0 to 1")
         self._model, self._args, self._share = model, args, float(calibration)
 

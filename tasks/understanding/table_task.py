@@ -52,7 +52,8 @@ class TableTask(Task):
     kind_options: ClassVar[Mapping[str, JsonValue]] = {}
     """Options of this kind of task."""
 
-    places = frozenset({"dataset", "file", "sha256", "judge", "judge_args"})
+    # The length is part of the protocol as decoding, the others as data set and judge.
+    places = frozenset({"dataset", "file", "sha256", "judge", "judge_args", "max_new_tokens"})
 
     def __init_subclass__(cls) -> None:
         """Give a benchmark its metadata and options."""
@@ -181,7 +182,15 @@ class TableTask(Task):
 
     def _takes(self, row: Row) -> bool:
         """Whether a row belongs to the benchmark."""
-        return not self.benchmark.skips_rows_without_picture or bool(row.get("image"))
+        return not self.benchmark.skips_rows_without_picture or self._has_picture(row)
+
+    def _has_picture(self, row: Row) -> bool:
+        """By the column `image`, as VLMEvalKit tells; without one, by any that names pictures."""
+        from harness.data.imagecells import is_picture_column
+
+        if "image" in row:
+            return bool(row.get("image"))
+        return any(row.get(name) for name in filter(is_picture_column, self._table.columns))
 
     def _values(self, sample: Sample) -> Mapping[str, object]:
         """What stands for the names in a template."""

@@ -17,7 +17,7 @@ from PIL import Image
 from tasks.shapes.dataset import DATA_SEED, SPLIT, picture
 from tasks.shapes.world import MCQSample, mcq_sample, rotations, word_sample
 
-__all__ = ["BENCHMARKS", "write_benchmark", "write_rows"]
+__all__ = ["BENCHMARKS", "picture_file", "write_benchmark", "write_rows"]
 
 LETTERS = "ABCD"
 Rows = Iterator[dict[str, Any]]
@@ -35,6 +35,13 @@ def asked(index: int) -> MCQSample:
 
 def scene(index: int) -> str:
     return base64_png(picture(asked(index).scene))
+
+
+def picture_file(folder: Path, index: int) -> str:
+    """Write a scene beside a table, and name it."""
+    name = f"{index}.png"
+    picture(asked(index).scene).save(folder / name)
+    return name
 
 
 def word(index: int) -> tuple[str, str]:

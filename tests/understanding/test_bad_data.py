@@ -169,3 +169,79 @@ def test_the_suite_runs_from_the_cache_and_nothing_else(monkeypatch: Any, tmp_pa
         results = {result.task: result for result in ledger.results()}
     assert set(results) == set(BENCHMARKS)
     assert all(r.metrics[0].value is not None for n, r in results.items() if n != "mme")
+
+
+@pytest.mark.parametrize("rule", ["mmmu", "vlmevalkit"])
+def test_an_open_question_without_an_answer_is_nobodys_fault(
+    rule: str, run_task: RunTask, broken: Any
+):
+    file = broken("mmmu", lambda rows: rows[2].update(answer=""))
+    ran = run_task(
+        "mmmu", Answering(lambda task, sample: "A blue square."), file=file, open_answers=rule
+    )
+    assert ran.verdicts["judge_failed"] == 1
+    assert "row 2 of the data has no accepted answer" in ran.reasons()["2#0"]
+
+
+def test_a_float_answer_says_its_precision_where_no_column_does(run_task: RunTask, broken: Any):
+    def drop(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.pop("precision", None)
+
+    def say(_: str, sample: Any) -> str:
+        return "1.53" if sample.target == "1.5" else str(sample.target)
+
+    assert run_task("mathvista", Answering(say), file=broken("mathvista", drop)).verdicts == {
+        "ok": 8
+    }
+
+
+@pytest.mark.parametrize("precision", ["two", "inf"])
+def test_a_precision_that_is_no_number(precision: str, run_task: RunTask, broken: Any):
+    with pytest.raises(DataError, match=f"precision '{precision}' is no number"):
+        run_task(
+            "mathvista", file=broken("mathvista", lambda rows: rows[2].update(precision=precision))
+        )
+
+
+def test_pictures_are_missed_in_the_column_that_the_table_has(run_task: RunTask, tmp_path: Path):
+    """Without a column `image`, files beside the table are pictures too."""
+    from tests.understanding.synthetic import picture_file
+
+    rows = [{k: v for k, v in row.items() if k != "image"} for row in BENCHMARKS["scienceqa"](8)]
+    for row in rows:
+        row["image_path"] = "" if row["index"] == 0 else picture_file(tmp_path, int(row["index"]))
+    ran = run_task("scienceqa", file=write_rows(tmp_path / "beside.tsv", rows))
+    assert ran.verdicts == {"ok": 7}, ran.reasons()
+
+
+def test_rotations_are_told_by_indices_that_a_data_frame_made_floats(
+    run_task: RunTask, broken: Any
+):
+    def float_index(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["index"] = f"{row['index']}.0"
+
+    ran = run_task("mmbench", file=broken("mmbench", float_index))
+    assert ran.verdicts == {"ok": 32}
+    assert ran.values["circular"] == 1
+    assert [entry.sample.key for entry in ran.entries][:5] == ["0#0", "0#1", "0#2", "0#3", "1#0"]
+
+
+def test_a_limit_that_cuts_a_question_is_noted(run_task: RunTask):
+    assert any("1 questions lack rotations" in n for n in run_task("mmbench", limit=5).result.notes)
+    assert not run_task("mmbench", limit=8).result.notes
+
+
+def test_a_total_of_mme_that_cant_be_had_says_what_it_lacks(run_task: RunTask):
+    ran = run_task("mme", limit=4)
+    assert ran.values["total"] is None
+    (note,) = ran.result.notes
+    assert "no total without" in note
+    assert "text_translation" in note
+    assert not run_task("mme").result.notes
+
+
+def test_a_calibration_that_is_no_share_is_refused():
+    with pytest.raises(SpecError, match="calibration is None"):
+        tasks().get("mmstar")({"extraction": "judge", "judge": "null", "calibration": None})

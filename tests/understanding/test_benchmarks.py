@@ -11,7 +11,7 @@ from harness.records import Capability
 from harness.registry import suites, tasks
 from tests.understanding.answering import Answering
 from tests.understanding.conftest import RunTask
-from tests.understanding.synthetic import BENCHMARKS, write_benchmark
+from tests.understanding.synthetic import BENCHMARKS, write_benchmark, write_rows
 
 NAMES = sorted(BENCHMARKS)
 
@@ -105,3 +105,26 @@ def test_categories_come_with_intervals(task: str, run_task: RunTask):
             assert value["n"] > 0
             if value["n"] > 1:  # one sample alone has no interval
                 assert value["low"] <= value["value"] <= value["high"] + 1e-9
+
+
+@pytest.mark.parametrize("task", ["chartqa", "docvqa", "ocrbench", "textvqa"])
+def test_a_default_that_is_spelt_out_is_the_same_protocol(task: str, tmp_path: Path):
+    kind, file = tasks().get(task), str(write_benchmark(task, tmp_path))
+    first, second = kind.scorers  # type: ignore[attr-defined]
+
+    def protocol(**options: object) -> str:
+        return kind({"file": file, **options}).protocol(0).hash  # type: ignore[dict-item]
+
+    assert protocol() == protocol(scorer=first) == protocol(max_new_tokens=1024)
+    assert len({protocol(), protocol(scorer=second), protocol(max_new_tokens=7)}) == 3
+
+
+def test_an_empty_answer_is_an_annotators_where_annotators_count(run_task: RunTask, tmp_path: Path):
+    """VQA accuracy is a mean over ten annotators; ANLS and others take the best answer."""
+    rows = [{**row, "answer": str(["exit"] * 3 + [""] * 7)} for row in BENCHMARKS["textvqa"](1)]
+    file = write_rows(tmp_path / "t.tsv", rows)
+    ran = run_task("textvqa", Answering(lambda task, sample: "exit"), file=file)
+    assert ran.values["accuracy"] == pytest.approx((3 * (2 / 3) + 7 * 1) / 10)
+    file = write_rows(tmp_path / "d.tsv", [{**rows[0], "answer": "['', 'exit']"}])
+    ran = run_task("docvqa", Answering(lambda task, sample: ""), file=file)
+    assert ran.verdicts == {"unparsed": 1}

@@ -98,15 +98,20 @@ class MathVista(TableTask):
 
 
 def _precision(row: Row) -> int | None:
+    """Decimal places of a float answer; where the table doesn't say, those that the answer has."""
     text = row.get("precision")
     if not text:
-        return None
+        return _decimals(row["answer"]) if row["answer_type"] == "float" else None
     try:
         return int(float(text))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(
             f"{row.where}: precision {text!r} is no number", "give the number of decimal places"
         ) from error
+
+
+def _decimals(answer: str) -> int:
+    return len(answer.strip().partition(".")[2])
 
 
 def _problem(sample: Sample) -> MathVistaProblem:

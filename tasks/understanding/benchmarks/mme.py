@@ -79,13 +79,23 @@ class MME(YesNoTask):
         present = sorted({picture.category for picture in pictures})
         points = {name: brief(_total(name, (name,), pictures)) for name in present}
         return msgspec.structs.replace(
-            result, metrics=metrics, extra={"categories": {"category": points}}
+            result,
+            metrics=metrics,
+            extra={"categories": {"category": points}},
+            notes=(*result.notes, *_lacking_categories(named["total"], present)),
         )
 
     def _cluster(self, row: Row) -> str | None:
         return (
             f"{row['category']}/{row.get('image_path') or row.get('question_id') or row['index']}"
         )
+
+
+def _lacking_categories(wanted: Sequence[str], present: Sequence[str]) -> tuple[str, ...]:
+    lacking = [name for name in wanted if name not in present]
+    if not lacking:
+        return ()
+    return (f"no total without {', '.join(lacking)}: points are summed over whole categories",)
 
 
 class _Picture(NamedTuple):

@@ -68,7 +68,11 @@ class MMMU(ChoiceTask):
     def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
         """Multiple choice as elsewhere; open answers by their rule."""
         by_text = self.options["open_answers"] == "mmmu"
-        closed = [i for i, (sample, _) in enumerate(pairs) if not (by_text and _is_open(sample))]
+        closed = [
+            i
+            for i, (sample, _) in enumerate(pairs)
+            if not _is_open(sample) or (not by_text and _accepted(sample))
+        ]
         found = dict(
             zip(closed, super().score_batch([_closed(*pairs[i]) for i in closed]), strict=True)
         )
@@ -109,6 +113,13 @@ def _is_open(sample: Sample) -> bool:
     return bool(sample.data.get("open"))
 
 
+def _accepted(sample: Sample) -> list[str]:
+    """Accepted answers of an open question; empty texts are none."""
+    from tasks.scoring.vqa import parse_answer_cell
+
+    return [text for answer in parse_answer_cell(str(sample.target)) if (text := str(answer))]
+
+
 def _closed(sample: Sample, response: Response) -> tuple[Sample, Response]:
     """An open question as VLMEvalKit sees it: its answer is option A, anything else option B."""
     if not _is_open(sample):
@@ -120,12 +131,15 @@ def _closed(sample: Sample, response: Response) -> tuple[Sample, Response]:
 
 def _score_open(sample: Sample, response: Response) -> Outcome:
     from tasks.scoring.mmmu import score_open
-    from tasks.scoring.vqa import parse_answer_cell
 
-    text = response.text or ""
+    text, answers = response.text or "", _accepted(sample)
+    if not answers:
+        return Outcome(
+            verdict=Verdict.JUDGE_FAILED,
+            reason=f"row {sample.data['row']} of the data has no accepted answer",
+        )
     if not text.strip():
         return Outcome(verdict=Verdict.UNPARSED, reason="nothing was said", scores={"correct": 0.0})
-    answers = [str(answer) for answer in parse_answer_cell(str(sample.target))]
     right = score_open(text, answers)
     return Outcome(
         verdict=Verdict.OK if right else Verdict.WRONG,

@@ -48,6 +48,7 @@ class TextVQA(AnswerTask):
             "lmms-eval": Style("lmms-eval/textvqa.v1"),
         },
     )
+    counts_empty_answers = True  # the accuracy is a mean over all annotators
     metric = MetricSpec(
         name="accuracy", score="score", description="VQA accuracy: a third for each agreement."
     )
