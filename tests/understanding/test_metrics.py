@@ -172,3 +172,12 @@ def test_mmmu_scores_open_answers_by_two_rules(run_task: RunTask):
 
 def test_mmmu_takes_one_split(run_task: RunTask):
     assert run_task("mmmu", split="dev").verdicts == {"ok": 1}
+
+
+def test_the_open_rules_of_mmmu_go_by_their_names(run_task: RunTask):
+    """lmms-eval's pipeline compares single characters and accepts no open answer."""
+    rules = {}
+    for rule in ("mmmu", "lmms-eval", "vlmevalkit"):
+        ran = run_task("mmmu", open_answers=rule)
+        rules[rule] = {e.sample.id: e.outcome.verdict.value for e in ran.entries if e.outcome}["2"]
+    assert rules == {"mmmu": "ok", "lmms-eval": "wrong", "vlmevalkit": "ok"}

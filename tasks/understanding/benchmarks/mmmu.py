@@ -24,7 +24,9 @@ __all__ = ["MMMU"]
 
 _MARKER = re.compile(r"<image (\d)>")
 _OPEN_RULES = {
-    "mmmu": "EvolvingLMMs-Lab/lmms-eval@75571cf, parse_open_response and eval_open",
+    "mmmu": "MMMU's authors': lmms-eval@75571cf's parse_open_response and eval_open, of all that was "
+    "read",
+    "lmms-eval": "EvolvingLMMs-Lab/lmms-eval@75571cf: eval_open of the first text's characters",
     "vlmevalkit": "open-compass/VLMEvalKit@e8e78f0: the answer is option A, anything else B",
 }
 
@@ -67,7 +69,8 @@ class MMMU(ChoiceTask):
 
     def score_batch(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Outcome]:
         """Multiple choice as elsewhere; open answers by their rule."""
-        by_text = self.options["open_answers"] == "mmmu"
+        rule = str(self.options["open_answers"])
+        by_text = rule != "vlmevalkit"
         closed = [
             i
             for i, (sample, _) in enumerate(pairs)
@@ -76,7 +79,10 @@ class MMMU(ChoiceTask):
         found = dict(
             zip(closed, super().score_batch([_closed(*pairs[i]) for i in closed]), strict=True)
         )
-        return [found[i] if i in found else _score_open(*pair) for i, pair in enumerate(pairs)]
+        return [
+            found[i] if i in found else _score_open(*pair, legacy=rule == "lmms-eval")
+            for i, pair in enumerate(pairs)
+        ]
 
     def scorer(self) -> Identity:
         """The policy that reads letters, and the rule for open answers."""
@@ -129,7 +135,7 @@ def _closed(sample: Sample, response: Response) -> tuple[Sample, Response]:
     return msgspec.structs.replace(sample, target="A", data=data), response
 
 
-def _score_open(sample: Sample, response: Response) -> Outcome:
+def _score_open(sample: Sample, response: Response, *, legacy: bool) -> Outcome:
     from tasks.scoring.mmmu import score_open
 
     text, answers = response.text or "", _accepted(sample)
@@ -140,7 +146,7 @@ def _score_open(sample: Sample, response: Response) -> Outcome:
         )
     if not text.strip():
         return Outcome(verdict=Verdict.UNPARSED, reason="nothing was said", scores={"correct": 0.0})
-    right = score_open(text, answers)
+    right = score_open(text, answers, "lmms_eval" if legacy else "corrected")
     return Outcome(
         verdict=Verdict.OK if right else Verdict.WRONG,
         reason="" if right else f"accepted: {', '.join(answers)}",
