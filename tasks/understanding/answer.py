@@ -94,10 +94,6 @@ class AnswerTask(TableTask):
             data=self._common(row),
         )
 
-    def _cluster(self, row: Row) -> str | None:
-        """What a row shares with others: its picture, where the table says which."""
-        return row.get("image_id") or None
-
 
 def _accepted(row: Row, *, empty: bool) -> list[str]:
     """The accepted answers of a row, as text; `empty` ones only beside others."""

@@ -111,6 +111,7 @@ class ChoiceTask(TableTask):
         options = {letter: row[letter] for letter in _letters(row)}
         return Sample(
             id=row["index"],
+            cluster=self._cluster(row),
             category=self._category(row),
             target=row["answer"].strip(),
             data={**self._common(row), "options": {**options}},
@@ -176,7 +177,7 @@ class CircularTask(ChoiceTask):
                 "give rotation k of question i the index i + k * 1,000,000",
             )
         k, base = divmod(int(number), _STRIDE)
-        return msgspec.structs.replace(plain, id=str(base), k=k)
+        return msgspec.structs.replace(plain, id=str(base), k=k, cluster=None)
 
 
 def _letters(row: Row) -> Iterator[str]:

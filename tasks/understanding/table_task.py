@@ -53,6 +53,9 @@ class TableTask(Task):
     """Options of this kind of task."""
 
     # The length is part of the protocol as decoding, the others as data set and judge.
+    picture_names: ClassVar[tuple[str, ...]] = ("image_path", "image_id")
+    """Columns that tell which rows share a picture."""
+
     places = frozenset({"dataset", "file", "sha256", "judge", "judge_args", "max_new_tokens"})
 
     def __init_subclass__(cls) -> None:
@@ -219,6 +222,14 @@ class TableTask(Task):
         if levels:
             data["levels"] = {**levels}
         return data
+
+    def _cluster(self, row: Row) -> str | None:
+        """What a row shares with others: its picture, where the table names it or another row."""
+        from harness.data.imagecells import SHOWN
+
+        named = next((row.get(name) for name in self.picture_names if row.get(name)), None)
+        image = row.get("image")
+        return named or (image if image != SHOWN else "") or None
 
     def _category(self, row: Row) -> str | None:
         return row.get(self.benchmark.levels[0]) or None if self.benchmark.levels else None

@@ -75,6 +75,7 @@ class YesNoTask(TableTask):
     """
 
     kind_options: ClassVar[Mapping[str, JsonValue]] = {"extraction": "exact"}
+    picture_names = ("image_path", "image_source", "image_id")
 
     @classmethod
     def metrics(cls) -> tuple[MetricSpec, ...]:
@@ -130,7 +131,3 @@ class YesNoTask(TableTask):
             target=row["answer"].strip().lower(),
             data=self._common(row),
         )
-
-    def _cluster(self, row: Row) -> str | None:
-        """Questions on one picture hang together."""
-        return row.get("image_path") or row.get("image_source") or None

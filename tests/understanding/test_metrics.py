@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tasks.scoring.mmstar import mmstar_report
 from tasks.scoring.yesno import binary_scores
 from tests.understanding.answering import Answering, gold_text
 from tests.understanding.conftest import Ran, RunTask
+from tests.understanding.synthetic import BENCHMARKS, write_rows
 
 
 def mostly(share: float, other: dict[str, str]) -> Answering:
@@ -181,3 +183,14 @@ def test_the_open_rules_of_mmmu_go_by_their_names(run_task: RunTask):
         ran = run_task("mmmu", open_answers=rule)
         rules[rule] = {e.sample.id: e.outcome.verdict.value for e in ran.entries if e.outcome}["2"]
     assert rules == {"mmmu": "ok", "lmms-eval": "wrong", "vlmevalkit": "ok"}
+
+
+@pytest.mark.parametrize("task", ["ai2d", "seedbench", "docvqa", "mathvista"])
+def test_questions_on_one_picture_are_one_cluster(task: str, run_task: RunTask, tmp_path: Path):
+    """Rows 1 to 3 refer to row 0, as VLMEvalKit's files do to save space."""
+    rows = list(BENCHMARKS[task](8))
+    for row in rows[1:4]:
+        row["image"] = "0"
+    ran = run_task(task, file=write_rows(tmp_path / "shared.tsv", rows))
+    assert [e.sample.cluster_id for e in ran.entries] == [*"0000", *"4567"]
+    assert (ran.result.metrics[0].n, ran.result.metrics[0].clusters) == (8, 5)

@@ -91,6 +91,7 @@ class MathVista(TableTask):
         }
         return Sample(
             id=row["index"],
+            cluster=self._cluster(row),
             category=self._category(row),
             target=row["answer"],
             data={**self._common(row), "problem": problem},

@@ -24,8 +24,7 @@ __all__ = ["MMMU"]
 
 _MARKER = re.compile(r"<image (\d)>")
 _OPEN_RULES = {
-    "mmmu": "MMMU's authors': lmms-eval@75571cf's parse_open_response and eval_open, of all that was "
-    "read",
+    "mmmu": "parse_open_response and eval_open of EvolvingLMMs-Lab/lmms-eval@75571cf, corrected",
     "lmms-eval": "EvolvingLMMs-Lab/lmms-eval@75571cf: eval_open of the first text's characters",
     "vlmevalkit": "open-compass/VLMEvalKit@e8e78f0: the answer is option A, anything else B",
 }
