@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 from harness.errors import AdapterError, NoResponseError
 from model_adapters.recorded.answer_request import AnswerReplay
@@ -20,6 +22,10 @@ from model_adapters.recorded.answer_request import AnswerReplay
 __all__ = ["PredictionFile", "read_predictions"]
 
 _TABLES = (".xlsx", ".tsv", ".csv", ".parquet")
+_DAMAGE = (
+    *(BadZipFile, zlib.error, EOFError, OSError, SyntaxError),  # XML that breaks is the last
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError),  # parts that openpyxl misses
+)
 _RETURN = re.compile(r"_x000D_|\r", re.IGNORECASE)  # as workbooks write a carriage return
 _MARKER = re.compile(r"<image \d>")
 
@@ -100,11 +106,9 @@ def read_predictions(path: Path) -> PredictionFile:
         raise AdapterError(f"there is no file {path}", "name it as --model predictions:FILE")
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
-        rows = _lmms_eval(path)
-        return PredictionFile("lmms-eval", path.name, _unique(path, rows, "doc_id"))
+        return PredictionFile("lmms-eval", path.name, _unique(path, _lmms_eval(path), "doc_id"))
     if suffix in _TABLES:
-        rows = _vlmevalkit(path)
-        return PredictionFile("vlmevalkit", path.name, _unique(path, rows, "index"))
+        return PredictionFile("vlmevalkit", path.name, _unique(path, _vlmevalkit(path), "index"))
     raise AdapterError(
         f"{path} is no file of predictions that is known by its suffix",
         f"give one of {', '.join(_TABLES)} (VLMEvalKit) or .jsonl (lmms-eval)",
@@ -122,6 +126,8 @@ def _unique(
                 "give one prediction for each sample",
             )
         found[name] = prediction
+    if not found:
+        raise AdapterError(f"{path} holds no prediction", "give the file unchanged")
     return found
 
 
@@ -151,24 +157,21 @@ def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise AdapterError(
             f"{path} is a workbook, and openpyxl is missing", "pip install 'cheers-bench[xlsx]'"
         ) from error
-    from zipfile import BadZipFile
-
     try:
         book = load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, BadZipFile, KeyError, OSError) as error:
+        try:
+            rows = book.worksheets[0].iter_rows(values_only=True)
+            head = [_cell(value) for value in next(rows, ())]
+            for number, values in enumerate(rows):
+                yield number, dict(zip(head, map(_cell, values), strict=False))
+        finally:
+            book.close()
+    except _DAMAGE as error:
         raise AdapterError(f"{path} is no workbook: {error}", "give the file unchanged") from error
-    try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        head = [_cell(value) for value in next(rows, ())]
-        for number, values in enumerate(rows):
-            yield number, dict(zip(head, map(_cell, values), strict=False))
-    finally:
-        book.close()
 
 
 def _cell(value: object) -> str:
@@ -187,7 +190,7 @@ def _index(value: object) -> str:
 
 
 def _lmms_eval(path: Path) -> Iterator[tuple[str, _Prediction]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines):
             if not line.strip():
                 continue
@@ -201,10 +204,10 @@ def _lmms_eval(path: Path) -> Iterator[tuple[str, _Prediction]]:
             yield str(record["doc_id"]), _Prediction(number, text, str(record.get("input", "")))
 
 
-def _record(path: Path, number: int, line: str) -> dict[str, Any]:
+def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except ValueError as error:
+        record = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
         raise AdapterError(
             f"{path} line {number + 1} is no JSON: {error}", "give the file unchanged"
         ) from error
@@ -214,9 +217,12 @@ def _record(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _first_text(value: object) -> str | None:
-    """The model's text in lists of lists; lmms-eval flattens some and not others."""
+    """The model's text in lists of lists; lmms-eval flattens some and not others.
+
+    Half a character, which JSON can hold and files can't, becomes a question mark.
+    """
     while isinstance(value, list):
         if not value:
             return None
         value = value[0]
-    return value if isinstance(value, str) else None
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None

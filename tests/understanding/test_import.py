@@ -149,6 +149,10 @@ def test_the_fingerprint_is_that_of_the_file(run_task: RunTask, tmp_path: Path):
         ("a.jsonl", '{"doc_id": 1}\n', "line 1 lacks doc_id, or resps"),
         ("a.jsonl", "{oops\n", "line 1 is no JSON"),
         ("a.jsonl", "[1]\n", "line 1 holds no object"),
+        ("a.jsonl", '{"doc_id": "\udcff"}\n', "line 1 is no JSON: 'utf-8' codec"),
+        ("a.jsonl", "[" * 100_000 + "\n", "line 1 is no JSON: maximum recursion"),
+        ("a.jsonl", "\n", "holds no prediction"),
+        ("a.tsv", "index\tprediction\n", "holds no prediction"),
         ("a.xlsx", "no zip", "is no workbook"),
         ("a.pkl", "x", "isn't|is no file of predictions"),
     ],
@@ -156,7 +160,7 @@ def test_the_fingerprint_is_that_of_the_file(run_task: RunTask, tmp_path: Path):
 def test_files_that_are_no_predictions(name: str, content: str, message: str, tmp_path: Path):
     from harness.registry import models
 
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(AdapterError, match=message):
         models().get("predictions")(str(tmp_path / name))
 
@@ -203,3 +207,24 @@ def test_lmms_evals_chat_models_were_shown_pictures_without_numbers(
     file.write_text(text.replace("<image 1>", "<image>").replace("<image 2>", "<image>"))
     ran = run_task("mmmu", "predictions", file=data, args={"path": str(file)})
     assert ran.verdicts == {"ok": 7}, ran.reasons()
+
+
+def test_a_workbook_with_damaged_sheets_is_named(tmp_path: Path):
+    import zipfile
+
+    from harness.registry import models
+
+    whole, damaged = to_xlsx(tmp_path / "a.xlsx", predictions("mmstar", gold)), tmp_path / "b.xlsx"
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text[: len(text) // 2] if "sheet1" in name else text)
+    with pytest.raises(AdapterError, match=r"b\.xlsx is no workbook"):
+        models().get("predictions")(str(damaged))
+
+
+def test_half_a_character_in_a_prediction_is_a_question_mark(run_task: RunTask, tmp_path: Path):
+    data = write_benchmark("seedbench", tmp_path, 1)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: "\ud800 (A)")
+    ran = run_task("seedbench", "predictions", file=data, args={"path": str(file)})
+    assert list(ran.texts().values()) == ["? (A)"]
