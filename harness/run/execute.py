@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from harness.adapter import ModelAdapter
-from harness.errors import BenchError, RunFailedError, RunInterruptedError
+from harness.errors import BenchError, ProtocolMismatchError, RunFailedError, RunInterruptedError
 from harness.models import build_model
 from harness.records import ModelCard, RunManifest, RunStatus
 from harness.run.batches import BatchSizes
@@ -57,7 +57,11 @@ def execute(
     """
     folder = Path(spec.out)
     built = build_tasks(resolve(spec), spec.seed)
-    check_tasks(folder, [planned.plan for planned in built], spec.seed)
+    try:
+        check_tasks(folder, [planned.plan for planned in built], spec.seed)
+    except ProtocolMismatchError:
+        _check_ready(built)  # data that are gone say so themselves
+        raise
     adapter = build_model(spec.model)
     with ExitStack() as weights:
         weights.callback(adapter.close)

@@ -46,6 +46,7 @@ def rescore(
     Raises:
         UnknownNameError: A task of the run isn't registered any more.
         ProtocolMismatchError: A task would now ask other things than the stored responses answer.
+        DataError: A task's data aren't there any more.
         LedgerError: The folder isn't a run, is damaged, in use, or can't be written.
         RunInterruptedError: A stop was requested.
     """
@@ -84,6 +85,7 @@ def _rebuilt(folder: Path, manifest: RunManifest) -> list[PlannedTask]:
 def _checked(folder: Path, old: TaskPlan, new: PlannedTask) -> PlannedTask:
     changed = differences(_asked(old.protocol), _asked(new.plan.protocol))
     if changed:
+        new.task.preflight()  # data that are gone say so themselves
         raise ProtocolMismatchError(
             f"task {old.task!r} would now ask other things than the responses in {folder} "
             "answer:\n" + "\n".join(changed),

@@ -59,6 +59,7 @@ def run_task(tmp_path: Path) -> Iterator[RunTask]:
         rearrange: Any = None,
         batch_size: int | None = None,
         limit: int | None = None,
+        folder: Path | None = None,
         **options: Any,
     ) -> Ran:
         file = file or write_benchmark(task, tmp_path / "data", count)
@@ -66,7 +67,7 @@ def run_task(tmp_path: Path) -> Iterator[RunTask]:
         if not isinstance(model, str):
             adapter = model or Answering()
             models()._added[name] = lambda: adapter
-        folder = tmp_path / f"run-{next(numbers)}"
+        folder = folder or tmp_path / f"run-{next(numbers)}"
         settings = EngineSettings(rearrange=rearrange) if rearrange else EngineSettings()
         spec = RunSpec(
             tasks=(TaskRef(task=task, options={"file": str(file), **options}, limit=limit),),

@@ -245,3 +245,17 @@ def test_a_total_of_mme_that_cant_be_had_says_what_it_lacks(run_task: RunTask):
 def test_a_calibration_that_is_no_share_is_refused():
     with pytest.raises(SpecError, match="calibration is None"):
         tasks().get("mmstar")({"extraction": "judge", "judge": "null", "calibration": None})
+
+
+def test_data_that_are_gone_say_so_when_a_run_is_scored_again_or_continued(
+    run_task: RunTask, tmp_path: Path
+):
+    from harness.run import rescore
+
+    file = write_rows(tmp_path / "gone.tsv", list(BENCHMARKS["mmstar"](8)))
+    ran = run_task("mmstar", "null", file=file)
+    file.unlink()
+    with pytest.raises(DataError, match=r"gone\.tsv"):
+        rescore(ran.folder)
+    with pytest.raises(DataError, match=r"gone\.tsv"):
+        run_task("mmstar", "null", file=file, folder=ran.folder)
