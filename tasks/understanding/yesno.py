@@ -31,6 +31,8 @@ class YesNoReader(NamedTuple):
     """Whose rule it is."""
     read: Callable[[str], str | None]
     """Answer to `yes`, `no`, or `None` where neither can be read."""
+    misses_unread: bool = True
+    """Whether an object that is there and an answer that can't be read make a miss."""
 
 
 def _words(text: str) -> str | None:
@@ -61,7 +63,7 @@ def _prefix(text: str) -> str | None:
 YES_NO_READERS: Mapping[str, YesNoReader] = {
     "exact": YesNoReader("open-compass/VLMEvalKit@e8e78f0", _words),
     "cheers-wrapper": YesNoReader("AI9Stars/Cheers@da1cb77", _wrapped),
-    "lmms-eval": YesNoReader("EvolvingLMMs-Lab/lmms-eval@75571cf", _strict),
+    "lmms-eval": YesNoReader("EvolvingLMMs-Lab/lmms-eval@75571cf", _strict, misses_unread=False),
     "lmms-eval-mme": YesNoReader("EvolvingLMMs-Lab/lmms-eval@75571cf", _prefix),
 }
 """Rules by name; see `tasks.scoring.yesno` and `tasks.scoring.cheers_wrapper`."""
@@ -71,7 +73,8 @@ class YesNoTask(TableTask):
     """`answer` is yes or no.
 
     Scores: `correct`; `predicted` and `positive` are 1 where yes was said and where yes is right.
-    What can't be read counts as not yes, and as wrong, as in the originals.
+    What can't be read counts as not yes, and as wrong, as in the originals; lmms-eval's rule leaves
+    it out of recall.
     """
 
     kind_options: ClassVar[Mapping[str, JsonValue]] = {"extraction": "exact"}
@@ -95,11 +98,11 @@ class YesNoTask(TableTask):
                 reason=f"row {sample.data['row']} of the data: its answer {right!r} is neither yes "
                 "nor no",
             )
-        said = self._reader.read(response.text or "")
+        said, misses = self._reader.read(response.text or ""), self._reader.misses_unread
         scores = {
             "correct": float(said == right),
             "predicted": float(said == "yes"),
-            "positive": float(right == "yes"),
+            "positive": float(right == "yes" and (misses or said is not None)),
         }
         if said is None:
             reason = "neither yes nor no can be read off the answer, or both"

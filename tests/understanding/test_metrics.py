@@ -105,6 +105,18 @@ def test_pope_pools_each_question_once_for_each_of_its_subsets(run_task: RunTask
     assert low < scores.f1 < high
 
 
+def test_popes_unread_answers_are_no_misses_by_lmms_evals_rule(run_task: RunTask):
+    ran = run_task("pope", mostly(0.5, {"yes": "Yes."}), count=60, extraction="lmms-eval")
+    pairs: list[Any] = [
+        (e.sample.target, e.outcome.details.get("said")) for e in ran.entries if e.outcome
+    ]
+    scores = binary_scores(pairs, recall_over="parsed")
+    assert 0 < scores.unparsed
+    assert scores.f1 > binary_scores(pairs).f1
+    for name in ("f1", "accuracy", "precision", "recall"):
+        assert ran.values[name] == pytest.approx(getattr(scores, name)), name
+
+
 def test_mme_is_the_originals_report(run_task: RunTask):
     ran = run_task("mme", mostly(0.7, WORDS), count=48)
     answers = [
