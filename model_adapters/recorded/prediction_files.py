@@ -162,7 +162,7 @@ def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             f"{path} is a workbook, and openpyxl is missing", "pip install 'cheers-bench[xlsx]'"
         ) from error
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(path, read_only=True)  # formulas as text: "=B" is what a model said
         try:
             rows = book.worksheets[0].iter_rows(values_only=True)
             head = [_cell(value) for value in next(rows, ())]

@@ -228,3 +228,9 @@ def test_half_a_character_in_a_prediction_is_a_question_mark(run_task: RunTask, 
     file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: "\ud800 (A)")
     ran = run_task("seedbench", "predictions", file=data, args={"path": str(file)})
     assert list(ran.texts().values()) == ["? (A)"]
+
+
+def test_an_answer_that_looks_like_a_formula_is_text(run_task: RunTask, tmp_path: Path):
+    rows = predictions("mmstar", lambda row: f"={row['answer']}")
+    ran = run_task("mmstar", "predictions", args={"path": str(to_xlsx(tmp_path / "p.xlsx", rows))})
+    assert list(ran.texts().values()) == [row["prediction"] for row in rows]

@@ -111,7 +111,7 @@ def test_popes_unread_answers_are_no_misses_by_lmms_evals_rule(run_task: RunTask
         (e.sample.target, e.outcome.details.get("said")) for e in ran.entries if e.outcome
     ]
     scores = binary_scores(pairs, recall_over="parsed")
-    assert 0 < scores.unparsed
+    assert scores.unparsed > 0
     assert scores.f1 > binary_scores(pairs).f1
     for name in ("f1", "accuracy", "precision", "recall"):
         assert ran.values[name] == pytest.approx(getattr(scores, name)), name
