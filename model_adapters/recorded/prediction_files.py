@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 from harness.errors import AdapterError, NoResponseError
+from harness.records import Sample
 from model_adapters.recorded.answer_request import AnswerReplay
 
 __all__ = ["PredictionFile", "read_predictions"]
@@ -78,13 +79,13 @@ class PredictionFile:
         return found.text
 
     def _by_row(self, request: AnswerReplay) -> _Prediction:
-        """By number, if the prompt there holds the question; else by the very prompt."""
+        """By the very prompt; else by number, if the prompt there holds question and options."""
         number, question = str(request.sample.data.get("row")), request.sample.data.get("question")
-        found = self._by_name.get(number)
-        if found is not None and _plain(str(question)) in _plain(found.asked):
-            return found
         if request.prompt in self._by_prompt:
             return self._by_prompt[request.prompt]
+        found = self._by_name.get(number)
+        if found is not None and _holds(found.asked, request.sample):
+            return found
         if found is None:
             raise NoResponseError(f"{self._name} has no doc_id {number}", missing=True)
         raise NoResponseError(
@@ -176,6 +177,13 @@ def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _holds(asked: str, sample: Sample) -> bool:
+    """Whether a prompt asks a sample's question: many rows of other order have the same words."""
+    options: Any = sample.data.get("options", {})
+    prompt = _plain(asked)
+    return all(_plain(str(t)) in prompt for t in (sample.data.get("question"), *options.values()))
 
 
 def _plain(text: str) -> str:

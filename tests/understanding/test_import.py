@@ -234,3 +234,24 @@ def test_an_answer_that_looks_like_a_formula_is_text(run_task: RunTask, tmp_path
     rows = predictions("mmstar", lambda row: f"={row['answer']}")
     ran = run_task("mmstar", "predictions", args={"path": str(to_xlsx(tmp_path / "p.xlsx", rows))})
     assert list(ran.texts().values()) == [row["prediction"] for row in rows]
+
+
+def test_a_line_with_the_same_question_and_other_options_is_another_samples(
+    run_task: RunTask, tmp_path: Path
+):
+    """lmms-eval's file of SEED-Bench has rows that VLMEvalKit's lacks: numbers mean other rows."""
+    rows = list(BENCHMARKS["seedbench"](4))
+    for number, row in enumerate(rows):
+        row.update(
+            question="How many people are there?", A=f"{number}1", B=f"{number}2", answer="A"
+        )
+    theirs = write_rows(tmp_path / "theirs.tsv", rows)
+    ours = write_rows(tmp_path / "ours.tsv", rows[1:])
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", theirs, lambda s: f"mine is {s.id}")
+    found = run_task(
+        "seedbench", "predictions", file=ours, args={"path": str(file)}, prompt="lmms-eval"
+    )
+    assert list(found.texts().values()) == ["mine is 1", "mine is 2", "mine is 3"]
+    lost = run_task("seedbench", "predictions", file=ours, args={"path": str(file)})
+    assert lost.verdicts == {"errored": 3}
+    assert all("give the data file that lmms-eval read" in why for why in lost.reasons().values())
