@@ -117,6 +117,18 @@ def test_popes_unread_answers_are_no_misses_by_lmms_evals_rule(run_task: RunTask
         assert ran.values[name] == pytest.approx(getattr(scores, name)), name
 
 
+@pytest.mark.parametrize(("share", "total"), [(0.0, 0.0), (1.0, 2800.0)])
+def test_mme_has_an_interval_where_all_pictures_are_alike(
+    share: float, total: float, run_task: RunTask
+):
+    metric = run_task("mme", mostly(share, WORDS)).result.metrics[0]
+    assert (metric.value, metric.clusters) == (total, 28)
+    assert metric.low is not None
+    assert metric.high is not None
+    assert metric.high - metric.low > 100, "28 pictures don't make sure of it"
+    assert metric.low <= total <= metric.high
+
+
 def test_mme_is_the_originals_report(run_task: RunTask):
     ran = run_task("mme", mostly(0.7, WORDS), count=48)
     answers = [

@@ -129,19 +129,20 @@ def _total(name: str, categories: Sequence[str], pictures: Sequence[_Picture]) -
         return MetricValue(name=name, value=None, n=len(known))
     import numpy as np
 
-    from harness.stats import estimate_mean, student_interval
+    from harness.stats import estimate_mean, student_interval, wilson_interval
 
-    count = len(categories)
-    values: Any = np.array([picture.points for picture in known])
+    full = _FULL * len(categories)
+    values: Any = np.array([picture.points for picture in known]) / _FULL
     strata: Any = np.array([categories.index(picture.category) for picture in known])
     estimate = estimate_mean(values, np.arange(len(known)), strata)
-    interval = student_interval(estimate)
+    binary = bool(np.isin(values, (0.0, 1.0)).all())  # there may be no variance to go by
+    interval = wilson_interval(estimate) if binary else student_interval(estimate)
     bounds = _bounds(categories, ours) if len(known) < len(ours) else (None, None)
     return MetricValue(
         name=name,
-        value=count * estimate.value,
-        low=max(0.0, count * interval.low) if interval else None,
-        high=min(_FULL * count, count * interval.high) if interval else None,
+        value=full * estimate.value,
+        low=full * max(0.0, interval.low) if interval else None,
+        high=full * min(1.0, interval.high) if interval else None,
         n=len(known),
         clusters=len(known),
         method=interval.method if interval else "",
