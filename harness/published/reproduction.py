@@ -33,6 +33,9 @@ class Verdict(StrEnum):
     DIFFERS = "differs"
     """It doesn't."""
 
+    NOT_COMPARABLE = "not comparable"
+    """Ours is of another model, of other data, options or samples, or has no interval."""
+
     NOT_RUN = "not run"
     """No run has the task with a number."""
 
@@ -141,7 +144,7 @@ def _lines(
     names: frozenset[str],
 ) -> list[Line]:
     lines = [
-        _line(number, one, value, spec, tuple(_reasons(number, one, protocols[number.task], names)))
+        _line(number, one, value, spec, tuple(_obstacles(one, protocols[number.task], names)))
         for one in found
         if one.plan.task == number.task
         for value, spec in _values(one, number.metric)
@@ -161,37 +164,44 @@ def _line(
     one: _Found,
     value: MetricValue,
     spec: MetricSpec,
-    reasons: tuple[str, ...],
+    obstacles: tuple[str, ...],
 ) -> Line:
-    inside = (
-        value.low is not None and value.high is not None and value.low <= number.ours <= value.high
-    )
     assert value.value is not None  # noqa: S101 -- `_values` leaves the others out
     return Line(
         published=number,
-        verdict=Verdict.REPRODUCED if inside else Verdict.DIFFERS,
+        verdict=Verdict.NOT_COMPARABLE if obstacles else _verdict(number, value),
         run=one.label,
         protocol=f"{one.plan.protocol.id} {one.plan.protocol.hash}",
         ours=value,
         unit=spec.unit,
         difference=value.value - number.ours,
-        reasons=reasons,
+        reasons=(*obstacles, *_remarks(number, one)),
     )
 
 
-def _reasons(
-    number: PublishedNumber,
-    one: _Found,
-    official: Mapping[str, JsonValue],
-    names: frozenset[str],
-) -> Iterator[str]:
-    protocol = one.plan.protocol
+def _verdict(number: PublishedNumber, value: MetricValue) -> Verdict:
+    if value.low is None or value.high is None:
+        return Verdict.NOT_COMPARABLE
+    return Verdict.REPRODUCED if value.low <= number.ours <= value.high else Verdict.DIFFERS
+
+
+def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
+    """What a reader must know besides."""
     if number.kind != "paper":
         yield f"the published number is {number.kind}"
-    if one.manifest.model.name.lower() not in names:
-        yield f"the run is of model {one.manifest.model.name}"
     if one.manifest.model.control:
         yield f"{one.manifest.model.name} is a control"
+    if number.note:
+        yield number.note
+
+
+def _obstacles(
+    one: _Found, official: Mapping[str, JsonValue], names: frozenset[str]
+) -> Iterator[str]:
+    """Why ours isn't the number that was published."""
+    protocol = one.plan.protocol
+    if one.manifest.model.name.lower() not in names:
+        yield f"the run is of model {one.manifest.model.name}"
     if one.result.status is not TaskStatus.COMPLETE:
         yield "the run is incomplete"
     if protocol.limit is not None:
@@ -203,8 +213,6 @@ def _reasons(
         if given != value:
             shown = "the default" if given is None else given
             yield f"{name} is {shown}, published with {value}"
-    if number.note:
-        yield number.note
 
 
 def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:

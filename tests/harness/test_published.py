@@ -114,30 +114,39 @@ def test_a_number_in_our_interval_is_reproduced(run: Path, tmp_path: Path):
 
 def test_a_run_of_another_model_says_so(run: Path, tmp_path: Path):
     (line,) = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "cheers:/ckpt").lines
+    assert line.verdict is Verdict.NOT_COMPARABLE
     assert line.reasons[0] == "the run is of model null"
 
 
-def test_a_number_outside_of_it_differs_with_reasons(run: Path, tmp_path: Path):
+def test_a_number_outside_of_it_differs(run: Path, tmp_path: Path):
+    published = numbers(tmp_path, row(90, kind="second-hand", note="by somebody else"))
+    (line,) = reproduce("Toy", published, [run], SUITE, "null").lines
+    assert line.verdict is Verdict.DIFFERS
+    assert set(line.reasons) == {
+        "the published number is second-hand",
+        "null is a control",
+        "by somebody else",
+    }
+
+
+@pytest.mark.parametrize("value", [26, 90])
+def test_a_number_of_other_options_is_neither_reproduced_nor_different(
+    value: int, run: Path, tmp_path: Path
+):
     suite = Suite(
         name="toy",
         summary="Toy.",
         entries=(SuiteEntry(task="shapes-mmbench", options={"questions": 250}),),
     )
-    published = numbers(tmp_path, row(90, kind="second-hand", note="by somebody else"))
-    (line,) = reproduce("Toy", published, [run], suite, "null").lines
-    assert line.verdict is Verdict.DIFFERS
-    assert set(line.reasons) == {
-        "the published number is second-hand",
-        "null is a control",
-        "questions is 10, published with 250",
-        "by somebody else",
-    }
+    (line,) = reproduce("Toy", numbers(tmp_path, row(value)), [run], suite, "null").lines
+    assert line.verdict is Verdict.NOT_COMPARABLE
+    assert line.reasons == ("questions is 10, published with 250", "null is a control")
 
 
 def test_what_is_not_run_comes_with_the_command_that_runs_it(run: Path, tmp_path: Path):
     published = numbers(tmp_path, row(50, task="shapes-ocr", metric="exact"), row(26))
     found = reproduce("toy", published, [run], SUITE, "cheers:/ckpt")
-    assert [line.verdict for line in found.lines] == [Verdict.NOT_RUN, Verdict.REPRODUCED]
+    assert [line.verdict for line in found.lines] == [Verdict.NOT_RUN, Verdict.NOT_COMPARABLE]
     assert found.command == (
         "cheers-bench run --task shapes-ocr --model cheers:/ckpt --out runs/toy"
     )
