@@ -213,6 +213,11 @@ def _obstacles(
         if given != value:
             shown = "the default" if given is None else given
             yield f"{name} is {shown}, published with {value}"
+    for name, value in protocol.options.items():
+        if name not in official:
+            yield f"{name} is {value}, published with the default"
+    if "dataset" in one.plan.options and protocol.dataset.name != one.plan.metadata.dataset.name:
+        yield f"the data are {protocol.dataset.name}"
 
 
 def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:

@@ -143,6 +143,13 @@ def test_a_number_of_other_options_is_neither_reproduced_nor_different(
     assert line.reasons == ("questions is 10, published with 250", "null is a control")
 
 
+def test_an_option_that_the_publication_left_alone_is_named(run: Path, tmp_path: Path):
+    suite = Suite(name="toy", summary="Toy.", entries=(SuiteEntry(task="shapes-mmbench"),))
+    (line,) = reproduce("Toy", numbers(tmp_path, row(26)), [run], suite, "null").lines
+    assert line.verdict is Verdict.NOT_COMPARABLE
+    assert line.reasons[0] == "questions is 10, published with the default"
+
+
 def test_what_is_not_run_comes_with_the_command_that_runs_it(run: Path, tmp_path: Path):
     published = numbers(tmp_path, row(50, task="shapes-ocr", metric="exact"), row(26))
     found = reproduce("toy", published, [run], SUITE, "cheers:/ckpt")
