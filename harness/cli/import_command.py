@@ -55,3 +55,18 @@ def command(
             command=["cheers-bench", *sys.argv[1:]],
         )
     click.echo(results_table(Path(out)))
+    _remind(task, task_options)
+
+
+def _remind(task: str, task_options: Sequence[str]) -> None:
+    """A file of predictions doesn't say how the model was asked, so the user has to."""
+    from harness.registry import tasks
+
+    default = tasks().get(task).defaults.get("prompt")
+    if default is None or any(pair.startswith("prompt=") for pair in task_options):
+        return
+    click.echo(
+        f"note: the protocol says that {task} was asked with prompt={default}; if it wasn't, "
+        "import again with --task-option prompt=NAME",
+        err=True,
+    )

@@ -9,7 +9,9 @@ from typing import Any
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.import_command import command
 from harness.cli.main import main
 from harness.errors import AdapterError
 from harness.ledger import read_manifest
@@ -255,3 +257,17 @@ def test_a_line_with_the_same_question_and_other_options_is_another_samples(
     lost = run_task("seedbench", "predictions", file=ours, args={"path": str(file)})
     assert lost.verdicts == {"errored": 3}
     assert all("give the data file that lmms-eval read" in why for why in lost.reasons().values())
+
+
+@pytest.mark.parametrize(("given", "reminded"), [([], True), (["prompt=vlmevalkit"], False)])
+def test_importing_reminds_of_the_prompt_that_the_protocol_will_name(
+    given: list[str], reminded: bool, tmp_path: Path
+):
+    data = write_benchmark("mmstar", tmp_path)
+    file = to_xlsx(tmp_path / "p.xlsx", predictions("mmstar", gold))
+    options = [word for pair in (f"file={data}", *given) for word in ("--task-option", pair)]
+    done = CliRunner().invoke(
+        command, [str(file), "--task", "mmstar", "--out", str(tmp_path / "run"), *options]
+    )
+    assert done.exit_code == 0, done.output
+    assert ("asked with prompt=cheers" in done.output) == reminded
