@@ -22,6 +22,8 @@ __all__ = ["AskedTask"]
 class _Judge(Protocol):
     def identity(self) -> Identity: ...
 
+    def load(self) -> None: ...
+
 
 J = TypeVar("J", bound=_Judge)
 """Kind of the judge."""
@@ -48,7 +50,7 @@ class AskedTask(DrawingTask, Generic[J]):
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
-        self._loaded: J | None = None
+        self._known: J | None = None
 
     def preflight(self) -> None:
         """Check that data and judge are there, before hours are spent on drawing.
@@ -66,7 +68,7 @@ class AskedTask(DrawingTask, Generic[J]):
         Raises:
             BenchError: It can't be loaded.
         """
-        self._judge()
+        self._judge().load()
 
     def score(self, sample: Sample, response: Response) -> Outcome:
         """Judge one image."""
@@ -93,7 +95,7 @@ class AskedTask(DrawingTask, Generic[J]):
 
     @abc.abstractmethod
     def _build_judge(self, model: str, template: str, args: Any) -> J:
-        """Load the judge."""
+        """Identify the judge; it's loaded when it's asked."""
 
     @abc.abstractmethod
     def _ask(self, questions: Sequence[Any]) -> Sequence[Any]:
@@ -141,7 +143,7 @@ class AskedTask(DrawingTask, Generic[J]):
         return locate(str(self.options[option]), self.file_kind)
 
     def _judge(self) -> J:
-        if self._loaded is None:
+        if self._known is None:
             name = self.metadata.name
             if not self.options["judge"]:
                 raise SpecError(
@@ -149,5 +151,5 @@ class AskedTask(DrawingTask, Generic[J]):
                     f"give --task-option {name}.judge=MODEL, {self.judge_kind}",
                 )
             model, template = str(self.options["judge"]), str(self.options["judge_template"])
-            self._loaded = self._build_judge(model, template, self.options["judge_args"])
-        return self._loaded
+            self._known = self._build_judge(model, template, self.options["judge_args"])
+        return self._known

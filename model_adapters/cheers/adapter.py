@@ -253,6 +253,13 @@ class CheersAdapter(ModelAdapter):
             self._look = look(self._checkpoint.model)
         return account(self._checkpoint.model, self._look, width, height)
 
+    def close(self) -> None:
+        """Let go of the weights, so that judges have the memory."""
+        from harness.run.memory import release_memory
+
+        vars(self).pop("_checkpoint", None)
+        release_memory()
+
     @contextmanager
     def time_components(self) -> Iterator[Mapping[str, float]]:
         """Seconds per component of the calls made inside the context."""

@@ -69,6 +69,13 @@ class HFLanguageModel(ModelAdapter):
         source="https://github.com/huggingface/transformers",
     )
 
+    def close(self) -> None:
+        """Let go of the weights, so that judges have the memory."""
+        from harness.run.memory import release_memory
+
+        vars(self).pop("_lm", None)
+        release_memory()
+
     def __init__(
         self,
         path: str = "",

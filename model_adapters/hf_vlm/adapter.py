@@ -183,6 +183,13 @@ class HFVisionLanguage(ModelAdapter):
 
         return account(self._checkpoint, width, height, self._device)
 
+    def close(self) -> None:
+        """Let go of the weights, so that judges have the memory."""
+        from harness.run.memory import release_memory
+
+        vars(self).pop("_checkpoint", None)
+        release_memory()
+
     def _inputs(self, requests: Sequence[AnswerRequest] | Sequence[LogLikelihoodRequest]) -> Inputs:
         from model_adapters.hf_vlm.inputs import prepare
 

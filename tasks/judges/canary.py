@@ -39,6 +39,7 @@ TOLERANCE = 1e-3
 """Largest difference of a score, and of a box as a share of the picture."""
 
 _BEST = 8
+_PER_OBJECT = 5  # a score and four sides of a box
 _SIDE = 192
 
 
@@ -186,18 +187,40 @@ def _crop(image: npt.NDArray[np.uint8]) -> Crop:
 
 
 def _difference(recorded: Canary, seen: Canary, *, texts: bool) -> str:
-    """What differs first; empty if nothing does.
-
-    Objects may swap places where scores are nearly equal, so only texts are compared as names.
-    """
+    """What differs first; empty if nothing does. Texts are compared as they are."""
     for number, (then, now) in enumerate(zip(recorded.numbers, seen.numbers, strict=True)):
         far = _largest(then, now)
-        if far > TOLERANCE or (texts and recorded.names[number] != seen.names[number]):
-            return (
-                f"picture {number}: {_shown(recorded, number)} then, {_shown(seen, number)} now "
-                f"(largest difference {far:.3g}, allowed {TOLERANCE:g})"
-            )
+        both = f"{_shown(recorded, number)} then, {_shown(seen, number)} now"
+        if far > TOLERANCE:
+            return f"picture {number}: {both} (largest difference {far:.3g}, allowed {TOLERANCE:g})"
+        changed = recorded.names[number] != seen.names[number]
+        if (texts and changed) or _renamed(recorded, seen, number):
+            return f"picture {number}: {both}: other names with the same scores"
     return ""
+
+
+def _renamed(recorded: Canary, seen: Canary, number: int) -> bool:
+    """Whether a name changed that no near score explains; equal scores come in any order."""
+    then, now, scores = recorded.names[number], seen.names[number], _scores(recorded, number)
+    return any(
+        one != other and _stands_alone(scores, place)
+        for place, (one, other) in enumerate(zip(then, now, strict=False))
+    )
+
+
+def _scores(canary: Canary, number: int) -> list[float]:
+    """Scores of the named objects; of a colour classifier those of all colours, the best first."""
+    names, values = canary.names[number], canary.numbers[number]
+    objects = len(values) == _PER_OBJECT * len(names)
+    return list(values[::_PER_OBJECT]) if objects else sorted(values, reverse=True)
+
+
+def _stands_alone(scores: Sequence[float], place: int) -> bool:
+    return bool(scores) and all(
+        abs(scores[place] - other) > 2 * TOLERANCE
+        for index, other in enumerate(scores)
+        if index != place
+    )
 
 
 def _largest(then: Sequence[float], now: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.records import Capability, Identity, JsonValue, LogLikelihoodRequest
-from tasks.judges.asking import ask_all, build_judge, judge_identity
+from tasks.judges.asking import build_judge, judge_identity
 from tasks.scoring.soft_tifa import spellings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class LikelihoodJudge:
         self, model: str, template: str, args: Mapping[str, JsonValue] | None = None
     ) -> None:
         self._model, self._template = model, template
-        self._adapter = build_judge(
+        self._judge = build_judge(
             model,
             args or {},
             template,
@@ -51,10 +51,18 @@ class LikelihoodJudge:
             "gives no probabilities of answers",
         )
 
+    def load(self) -> None:
+        """Have the model in memory.
+
+        Raises:
+            BenchError: It can't be built, or has changed since.
+        """
+        self._judge.load()
+
     def identity(self) -> Identity:
         """The model's name, code version and weights, and how it's asked."""
         ways = "as given, lower case, capital letter, numeral; each also after a space"
-        return judge_identity(self._adapter, {"template": self._template, "spellings": ways})
+        return judge_identity(self._judge, {"template": self._template, "spellings": ways})
 
     def loglikelihoods(self, expected: Sequence[ExpectedAnswer]) -> list[Mapping[str, float]]:
         """For each expected answer, its spellings and their log-likelihoods in nats, in order.
@@ -71,7 +79,7 @@ class LikelihoodJudge:
             )
             for one, ways in zip(expected, asked, strict=True)
         ]
-        responses = ask_all(self._adapter, requests)
+        responses = self._judge.ask(requests)
         return [
             self._by_spelling(ways, response.loglikelihoods)
             for ways, response in zip(asked, responses, strict=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.errors import SpecError
 from harness.records import AnswerRequest, Capability, Identity, JsonValue, TextDecoding
 from harness.registry import models
-from tasks.judges.asking import ask_all, build_judge, judge_identity
+from tasks.judges.asking import build_judge, judge_identity
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,14 +51,22 @@ class VQAJudge:
     ) -> None:
         _refuse_mplug(model)
         self._model, self._template, self._length = model, template, max_new_tokens
-        self._adapter = build_judge(
+        self._judge = build_judge(
             model, args or {}, template, Capability.ANSWER, "doesn't answer questions"
         )
+
+    def load(self) -> None:
+        """Have the model in memory.
+
+        Raises:
+            BenchError: It can't be built, or has changed since.
+        """
+        self._judge.load()
 
     def identity(self) -> Identity:
         """The model's name, code version and weights, and how it's asked."""
         return judge_identity(
-            self._adapter, {"template": self._template, "max_new_tokens": self._length}
+            self._judge, {"template": self._template, "max_new_tokens": self._length}
         )
 
     def ask(self, questions: Sequence[Question]) -> list[str]:
@@ -76,7 +84,7 @@ class VQAJudge:
             )
             for question in questions
         ]
-        return [self._text(response.text) for response in ask_all(self._adapter, requests)]
+        return [self._text(response.text) for response in self._judge.ask(requests)]
 
     def _text(self, text: str | None) -> str:
         if text is None:

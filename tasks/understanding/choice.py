@@ -74,7 +74,7 @@ class ChoiceTask(TableTask):
     def preflight(self) -> None:
         """As `TableTask.preflight`, and a judging model must be there if one is asked for."""
         super().preflight()
-        self._reader.prepare()
+        self._reader.check()
 
     def prepare(self) -> None:
         """Load the judging model, if there is one."""

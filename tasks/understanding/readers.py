@@ -24,7 +24,7 @@ from harness.records import (
 from tasks.understanding.prompts import identify, render
 
 if TYPE_CHECKING:
-    from harness.adapter import ModelAdapter
+    from tasks.judges.asking import JudgeModel
 
 __all__ = ["LIKELIHOOD", "POLICY_SOURCES", "Asked", "Reader", "Reading", "make_reader"]
 
@@ -102,6 +102,10 @@ class Reader(abc.ABC):
     def judge(self) -> Identity | None:
         """The judging model, if there is one."""
         return None
+
+    def check(self) -> None:
+        """Check that what reading needs is there."""
+        return  # a policy needs nothing
 
     def prepare(self) -> None:
         """Load what reading needs."""
@@ -194,14 +198,17 @@ class _Judging(Reader):
         self._model, self._args, self._share = model, args, float(calibration)
 
     @cached_property
-    def _adapter(self) -> ModelAdapter:
+    def _reader(self) -> JudgeModel:
         from tasks.judges.asking import build_judge
 
         lack = "doesn't answer questions"
         return build_judge(self._model, self._args, "{question}", Capability.ANSWER, lack)
 
+    def check(self) -> None:
+        _ = self._reader
+
     def prepare(self) -> None:
-        _ = self._adapter
+        self._reader.load()
 
     def read(self, asked: Sequence[Asked]) -> list[Reading]:
         from tasks.scoring.choice import EXTRACTORS
@@ -219,12 +226,10 @@ class _Judging(Reader):
         return [_judged(exact[i], said.get(i), asked[i].options) for i in range(len(asked))]
 
     def _ask(self, asked: Sequence[Asked]) -> list[str]:
-        from tasks.judges.asking import ask_all
-
         requests = [
             AnswerRequest(prompt=_question_to_judge(one), decoding=_JUDGE_DECODING) for one in asked
         ]
-        return [response.text or "" for response in ask_all(self._adapter, requests)]
+        return [response.text or "" for response in self._reader.ask(requests)]
 
     def identity(self) -> Identity:
         return Identity(
@@ -239,7 +244,7 @@ class _Judging(Reader):
             "temperature": _JUDGE_DECODING.temperature,
             "max_new_tokens": _JUDGE_DECODING.max_new_tokens,
         }
-        return judge_identity(self._adapter, settings)
+        return judge_identity(self._reader, settings)
 
     def agreement(self, scored: Iterable[ScoredSample]) -> dict[str, JsonValue]:
         pairs: list[Any] = [

@@ -38,7 +38,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def adapter(checkpoint: Path) -> CheersAdapter:
-    return CheersAdapter(str(checkpoint), device="cpu", steps=4, cfg_scale=3.0, alpha=0.5)
+    shared = CheersAdapter(str(checkpoint), device="cpu", steps=4, cfg_scale=3.0, alpha=0.5)
+    shared.close = lambda: None  # type: ignore[method-assign] # runs come and go, it stays
+    return shared
 
 
 @pytest.fixture

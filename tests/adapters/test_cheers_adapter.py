@@ -498,3 +498,15 @@ def test_memory_that_runs_out_is_told_in_the_harness_s_words(
     monkeypatch.setattr(answering, "answer_batch", full)
     with pytest.raises(OutOfMemoryError, match=r"2 requests.*\n.*--batch-size"):
         ask(adapter, "a", "b")
+
+
+def test_closing_lets_go_of_the_weights(checkpoint: Path) -> None:
+    import gc
+    import weakref
+
+    model = CheersAdapter(str(checkpoint), device="cpu")
+    weights = weakref.ref(model._checkpoint.model)
+    model.close()
+    gc.collect()
+    assert weights() is None
+    model.close()  # twice does nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,21 @@ def test_a_perturbed_classifier_is_stopped(colors: ClipColors, tmp_path: Path):
         colors.network.model.visual.proj.mul_(torch.linspace(0.8, 1.2, 16))
     with pytest.raises(ProtocolMismatchError, match="picture 0"):
         check_canary(colors, tmp_path)
+
+
+def test_classes_that_changed_places_are_noticed(tmp_path: Path):
+    """The same boxes and scores under other names: a permuted list of classes."""
+    judge = ClassicalDetector()
+    record_canary(judge, tmp_path)
+    names = dict(zip(judge.classes, (*judge.classes[1:], judge.classes[0]), strict=True))
+    found = judge.detect
+
+    class Permuted(ClassicalDetector):
+        def detect(self, images: Any) -> Any:
+            return [{names[name]: seen for name, seen in one.items()} for one in found(images)]
+
+    with pytest.raises(ProtocolMismatchError, match="other names with the same scores"):
+        check_canary(Permuted(), tmp_path)
 
 
 def test_half_precision_is_noticed(detector: TransformersMask2Former, tmp_path: Path):
