@@ -47,6 +47,7 @@ GENERATION = Suite(
         SuiteEntry(task="dpg-bench"),
         SuiteEntry(task="geneval2"),
         SuiteEntry(task="text-rendering"),
+        SuiteEntry(task="ocr-roundtrip"),
     ),
 )
 

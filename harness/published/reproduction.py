@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.errors import BenchError
 from harness.published.numbers import TRAINING, PublishedNumber
 from harness.records import (
     JsonValue,
@@ -19,6 +20,7 @@ from harness.records import (
     TaskResult,
     TaskStatus,
 )
+from harness.registry import tasks
 from harness.sources import open_source
 
 __all__ = ["Line", "Reproduction", "Verdict", "reproduce"]
@@ -216,8 +218,20 @@ def _obstacles(
     for name, value in protocol.options.items():
         if name not in official:
             yield f"{name} is {value}, published with the default"
+    asked = _decoding(one.plan.task, official)
+    for name, value in protocol.decoding.items():
+        if asked is not None and asked.get(name) != value:
+            yield f"{name} is {value}, published with {asked.get(name, 'what the model has')}"
     if "dataset" in one.plan.options and protocol.dataset.name != one.plan.metadata.dataset.name:
         yield f"the data are {protocol.dataset.name}"
+
+
+def _decoding(task: str, official: Mapping[str, JsonValue]) -> Mapping[str, JsonValue] | None:
+    """Decoding that the published protocol demands; `None` if the task isn't here."""
+    try:
+        return tasks().get(task)(official).protocol(0).decoding
+    except BenchError:
+        return None
 
 
 def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:
@@ -228,7 +242,7 @@ def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:
         if entry.task in missing
         for name, value in entry.options.items()
     ]
-    tasks = [f"--task {task}" for task in missing]
+    named = [f"--task {task}" for task in missing]
     return " ".join(
-        ["cheers-bench run", *tasks, *options, f"--model {run_as}", f"--out runs/{suite.name}"]
+        ["cheers-bench run", *named, *options, f"--model {run_as}", f"--out runs/{suite.name}"]
     )

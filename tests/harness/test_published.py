@@ -255,3 +255,24 @@ def test_the_table_is_plain_csv():
     path = published_folder() / "cheers-paper.csv"
     with path.open(newline="") as file:
         assert len({len(line) for line in csv.reader(file)}) == 1
+
+
+def test_another_length_of_answers_is_no_reproduction(tmp_path: Path):
+    from tests.understanding.synthetic import write_benchmark
+
+    spec = RunSpec(
+        tasks=(
+            TaskRef(
+                task="mmstar",
+                options={"file": str(write_benchmark("mmstar", tmp_path)), "max_new_tokens": 5},
+            ),
+        ),
+        model=ModelRef(name="null", args={"answer": "A"}),
+        out=str(tmp_path / "short"),
+    )
+    execute(spec)
+    suite = Suite(name="toy", summary="Toy.", entries=(SuiteEntry(task="mmstar"),))
+    published = numbers(tmp_path, row(25, task="mmstar"))
+    (line,) = reproduce("toy", published, [tmp_path / "short"], suite, "null").lines
+    assert line.verdict is Verdict.NOT_COMPARABLE
+    assert "max_new_tokens is 5, published with 1024" in line.reasons

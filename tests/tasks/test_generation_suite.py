@@ -41,6 +41,8 @@ def _options(folder: Path) -> list[str]:
         "text-rendering.world=shapes",
         "text-rendering.prompts=1",
         "text-rendering.images=2",
+        "ocr-roundtrip.engine=classical",
+        "ocr-roundtrip.world=shapes",
     )
     return [part for pair in pairs for part in ("--task-option", pair)]
 
@@ -61,6 +63,7 @@ def test_one_command_gives_all_benchmarks(tmp_path: Path, capsys: pytest.Capture
         "dpg-bench": 8,
         "geneval2": 1,
         "text-rendering": 2,
+        "ocr-roundtrip": 60,
     }
     assert all(name in table for name in results)
     for plan in read_manifest(run).tasks:
