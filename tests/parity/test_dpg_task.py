@@ -60,7 +60,7 @@ def _judged(case: dict[str, Any], path: Path) -> tuple[DPGBench, list[tuple[Samp
     }
     options = {"questions": str(path), "images": case["pic_num"], "scorer": "legacy"}
     task = DPGBench(options)
-    task._loaded = _Scripted(answers)  # type: ignore[assignment]
+    task._known = _Scripted(answers)  # type: ignore[assignment]
     samples = [sample for sample in task.samples() if sample.id in names]
     pairs = [(s, Response(image=_picture(names.index(s.id), s.k))) for s in samples]
     return task, list(zip(samples, task.score_batch(pairs), strict=True))
@@ -80,7 +80,7 @@ def test_dpg_task(case: dict[str, Any], tmp_path: Path) -> None:
             expected = case["per_image"][sample.id]["crop_scores"][sample.k]
             assert outcome.scores["score"] == pytest.approx(expected)
     rows = [ScoredSample(sample=sample, outcome=outcome) for sample, outcome in judged]
-    task._loaded = None
+    task._known = None
     result = task.aggregate(rows, task.protocol(0))
     assert result.extra["l1"] == pytest.approx(case["l1"])
     assert result.extra["l2"] == pytest.approx(case["l2"])
