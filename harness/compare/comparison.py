@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.columns import ColumnBuilder
+from harness.compare.categories import CategoryPairs
 from harness.compare.measuring import adjusted, measure_difference
 from harness.compare.records import Comparison, Difference, Flip, Side, Skipped
 from harness.errors import LedgerError, UnknownNameError
@@ -33,6 +35,7 @@ def compare_runs(
         UnknownNameError: One of `tasks` is in neither run.
     """
     differences: list[Difference] = []
+    categories: list[Difference] = []
     flips: list[Flip] = []
     skipped: list[Skipped] = []
     with open_source(first) as one, open_source(second) as other:
@@ -42,22 +45,30 @@ def compare_runs(
             if reason or plan is None:
                 skipped.append(Skipped(task=name, reason=reason))
                 continue
-            found, flipped = _compare_task(plan, one, other)
-            differences += found
-            flips += flipped
+            found = _compare_task(plan, one, other)
+            differences += found.differences
+            categories += found.categories
+            flips += found.flips
     return Comparison(
         first=_side(one),
         second=_side(other),
         differences=tuple(adjusted(differences)),
+        categories=tuple(categories),
         flips=tuple(flips),
         skipped=tuple(skipped),
     )
 
 
-def _compare_task(
-    plan: TaskPlan, first: Source, second: Source
-) -> tuple[list[Difference], list[Flip]]:
-    metrics = plan.metadata.metrics
+class _Compared(NamedTuple):
+    """One task."""
+
+    differences: list[Difference]
+    categories: list[Difference]
+    flips: list[Flip]
+
+
+def _compare_task(plan: TaskPlan, first: Source, second: Source) -> _Compared:
+    metrics, categories = plan.metadata.metrics, CategoryPairs(plan)
     builders = [(ColumnBuilder(spec), ColumnBuilder(spec)) for spec in metrics]
     flips = []
     for a, b in paired_samples(plan.task, first, second):
@@ -65,6 +76,7 @@ def _compare_task(
             if one.takes(a) and other.takes(b):
                 one.add(a)
                 other.add(b)
+        categories.add(a, b)
         if a.outcome.verdict is not b.outcome.verdict:
             flips.append(_flip(plan.task, a, b))
     differences = [
@@ -78,7 +90,7 @@ def _compare_task(
         )
         for one, other in builders
     ]
-    return differences, flips
+    return _Compared(differences, categories.differences(), flips)
 
 
 def paired_samples(

@@ -18,18 +18,21 @@ from harness.stats import (
     bootstrap_quantile_difference,
     bootstrap_ratio_difference,
     discordance,
+    estimate_mean,
     holm,
     mcnemar_exact,
     minimum_detectable_difference,
     paired_estimate,
     paired_interval,
     paired_ratio_estimate,
+    paired_share_interval,
     sign_flip_test,
     swap_ratio_test,
 )
 from harness.stats.clustered import Floats
+from harness.stats.intervals import LEVEL
 
-__all__ = ["ALPHA", "adjusted", "measure_difference"]
+__all__ = ["ALPHA", "adjusted", "mean_difference_interval", "measure_difference"]
 
 ALPHA = 0.05
 """Level at which a difference is called one."""
@@ -139,15 +142,42 @@ def _of_mean(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
     strata = strata_of(spec, pair.first)
     estimate = paired_estimate(first, second, clusters, strata)
     factor = estimate.n if spec.aggregation is Aggregation.SUM else 1
-    interval = paired_interval(estimate)
     detectable = minimum_detectable_difference(estimate.standard_error, estimate.degrees)
     spread = float(np.std(second - first, ddof=1)) if estimate.n > 1 else 0.0
     return {
-        **_ends(interval, factor),
+        **_ends(mean_difference_interval(spec, *pair), 1),
         **_test(pair, strata),
         "detectable": None if detectable is None else detectable * factor,
         "standardised": float(np.mean(second - first)) / spread if spread > _FLAT else None,
     }
+
+
+def mean_difference_interval(
+    spec: MetricSpec, first: ScoreColumn, second: ScoreColumn, level: float = LEVEL
+) -> Interval | None:
+    """Interval of second minus first in a mean or sum of known scores.
+
+    Args:
+        spec: Definition of the metric.
+        first: Scores of the first run.
+        second: Scores of the second run, of the same samples in the same order.
+        level: Coverage.
+
+    Returns:
+        The score interval where all are 0 or 1, else Student's t; `None` with too few clusters.
+    """
+    strata = strata_of(spec, first)
+    estimate = paired_estimate(first.values, second.values, first.clusters, strata)
+    if np.isin(np.concatenate([first.values, second.values]), (0.0, 1.0)).all():
+        gained, lost = (
+            estimate_mean(moved.astype(np.float64), first.clusters, strata).value
+            for moved in (second.values > first.values, second.values < first.values)
+        )
+        interval = paired_share_interval(estimate, gained, lost, level)
+    else:
+        interval = paired_interval(estimate, level)
+    factor = len(first.values) if spec.aggregation is Aggregation.SUM else 1
+    return interval and interval._replace(low=interval.low * factor, high=interval.high * factor)
 
 
 def _test(pair: _Pair, strata: Any) -> dict[str, Any]:

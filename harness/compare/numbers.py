@@ -14,7 +14,7 @@ class ReadableDifference(NamedTuple):
     """The texts of one row."""
 
     name: str
-    """Task, and the metric if it isn't the primary one."""
+    """Task, and the metric if it isn't the primary one; the category of a category's row."""
 
     first: str
     """The first run's value."""
@@ -47,11 +47,10 @@ class ReadableDifference(NamedTuple):
 def readable(difference: Difference) -> ReadableDifference:
     """The texts of one row; fractions are in percent, their differences in points."""
     write = number_writer(difference.metric)
-    name = difference.task if difference.primary else f"{difference.task} {difference.metric.name}"
     low, high = difference.low, difference.high
     detectable = difference.detectable
     return ReadableDifference(
-        name=name,
+        name=_name(difference),
         first=write(difference.first),
         second=write(difference.second),
         difference=write(difference.difference, sign=True),
@@ -62,6 +61,12 @@ def readable(difference: Difference) -> ReadableDifference:
         flips=f"+{difference.only_second} -{difference.only_first}",
         n=_count(difference),
     )
+
+
+def _name(difference: Difference) -> str:
+    if difference.category:
+        return f"{difference.task}: {difference.category}"
+    return difference.task if difference.primary else f"{difference.task} {difference.metric.name}"
 
 
 def change_text(difference: Difference) -> str:

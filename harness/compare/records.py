@@ -104,6 +104,9 @@ class Difference(Record, frozen=True, kw_only=True):
     only_second: int = 0
     """Paired samples with the higher score in the second run."""
 
+    category: str = ""
+    """The category that it's about; empty for the whole metric."""
+
 
 class Flip(Record, frozen=True, kw_only=True):
     """A sample that ended differently."""
@@ -157,6 +160,9 @@ class Comparison(Record, frozen=True, kw_only=True):
 
     flips: tuple[Flip, ...]
     """Samples whose verdicts differ, in order."""
+
+    categories: tuple[Difference, ...] = ()
+    """Each task's primary metric by category; p adjusted for the task's categories (Holm)."""
 
     skipped: tuple[Skipped, ...] = ()
     """Tasks without comparison."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
 from harness.compare.numbers import readable
-from harness.compare.records import Comparison, Flip
+from harness.compare.records import Comparison, Difference, Flip
 from harness.text import markdown, one_line
 
 __all__ = ["to_json", "to_markdown"]
@@ -27,17 +28,28 @@ def to_json(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """The table of differences, what was left out, and some flipped samples of each task."""
-    return "\n".join([*_table(comparison), "", *_legend(comparison), *_flips(comparison), ""])
+    """The tables of differences, what was left out, and some flipped samples of each task."""
+    parts = (_table(comparison), [""], _legend(comparison), _categories(comparison))
+    return "\n".join([*chain(*parts), *_flips(comparison), ""])
 
 
 def _table(comparison: Comparison) -> Iterator[str]:
     first, second = (markdown(side.label) for side in (comparison.first, comparison.second))
     yield f"{second} (second) compared with {first} (first)"
     yield ""
+    yield from _rows(comparison.differences)
+
+
+def _categories(comparison: Comparison) -> Iterator[str]:
+    if comparison.categories:
+        yield from ("", "By category; p is adjusted for the categories of a task (Holm).", "")
+        yield from _rows(comparison.categories)
+
+
+def _rows(differences: Sequence[Difference]) -> Iterator[str]:
     yield _row(_HEAD)
     yield _row(("---", *["---:"] * 5, "---", *["---:"] * 3))
-    for difference in comparison.differences:
+    for difference in differences:
         texts = readable(difference)
         cells = (*texts[:6], texts.change, texts.detectable, texts.flips, texts.n)
         yield _row((markdown(cells[0]), *cells[1:]))

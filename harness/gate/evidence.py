@@ -10,20 +10,17 @@ from scipy.stats import t as student
 
 from harness.aggregate import QUANTILES, strata_of
 from harness.columns import ScoreColumn, by_cluster
-from harness.compare.measuring import measure_difference
+from harness.compare.measuring import mean_difference_interval, measure_difference
 from harness.compare.records import Difference
 from harness.ratios import RATIOS
-from harness.records import Aggregation, Direction, MetricSpec
+from harness.records import Direction, MetricSpec
 from harness.stats import (
     Estimate,
     Interval,
     bootstrap_quantile_difference,
     bootstrap_ratio_difference,
-    estimate_mean,
     paired_estimate,
-    paired_interval,
     paired_ratio_estimate,
-    paired_share_interval,
     quantile_interval,
     student_quantile,
 )
@@ -87,7 +84,7 @@ class Evidence(NamedTuple):
         if spec.aggregation in RATIOS:
             parts = first.parts(spec), second.parts(spec)
             return bootstrap_ratio_difference(*parts, first.clusters, level=level)
-        return _mean_interval(spec, self.columns, level)
+        return mean_difference_interval(spec, *self.columns, level)
 
 
 def gather(task: str, spec: MetricSpec, columns: Columns, *, primary: bool) -> Evidence:
@@ -156,7 +153,7 @@ def _error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
 
 
 def _mean_error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
-    estimate, interval = _estimate(spec, columns), _mean_interval(spec, columns, LEVEL)
+    estimate, interval = _estimate(spec, columns), mean_difference_interval(spec, *columns, LEVEL)
     if interval is None:
         return float("nan"), 0
     # Of shares the plain error is 0 where nothing differs; the interval's half-width isn't.
@@ -177,21 +174,6 @@ def _student_p(difference: float, error: float, degrees: int) -> float:
     if not error > 0:
         return float(difference == 0)
     return float(2 * student.sf(abs(difference) / error, degrees))
-
-
-def _mean_interval(spec: MetricSpec, columns: Columns, level: float) -> Interval | None:
-    first, second = columns
-    estimate = _estimate(spec, columns)
-    if np.isin(np.concatenate([first.values, second.values]), (0.0, 1.0)).all():
-        gained, lost = (
-            estimate_mean(moved.astype(np.float64), first.clusters, strata_of(spec, first)).value
-            for moved in (second.values > first.values, second.values < first.values)
-        )
-        interval = paired_share_interval(estimate, gained, lost, level)
-    else:
-        interval = paired_interval(estimate, level)
-    factor = len(first.values) if spec.aggregation is Aggregation.SUM else 1
-    return interval and interval._replace(low=interval.low * factor, high=interval.high * factor)
 
 
 def _estimate(spec: MetricSpec, columns: Columns) -> Estimate:

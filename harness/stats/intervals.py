@@ -41,10 +41,8 @@ def student_interval(estimate: Estimate, level: float = LEVEL) -> Interval | Non
 def wilson_interval(estimate: Estimate, level: float = LEVEL) -> Interval | None:
     """Wilson score interval with the effective sample size of the cluster-robust error.
 
-    Near 0 and 1 it covers where the symmetric interval collapses. The effective size is the number
-    of independent 0/1 draws with the same standard error (Korn and Graubard 1998; Franco et al.
-    2019), at most n. Where every sample scored alike nothing tells the correlation within
-    clusters, and each cluster counts as one draw.
+    Near 0 and 1 it covers where the symmetric interval collapses (Korn and Graubard 1998; Franco
+    et al. 2019).
 
     Args:
         estimate: A mean of 0/1 scores, so between 0 and 1.
@@ -59,14 +57,40 @@ def wilson_interval(estimate: Estimate, level: float = LEVEL) -> Interval | None
     """
     if not estimate.degrees > 0:
         return None
-    p, error = estimate.value, estimate.standard_error
-    size = float(estimate.clusters)
-    if error > 0 and 0 < p < 1:
-        size = min(float(estimate.n), p * (1 - p) / error**2)
+    p = estimate.value
+    size = effective_size(estimate, p * (1 - p), estimate.n * min(p, 1 - p))
     z2 = student_quantile(level, estimate.degrees) ** 2
     centre = (p + z2 / (2 * size)) / (1 + z2 / size)
     margin = math.sqrt(z2 * (p * (1 - p) / size + z2 / (4 * size**2))) / (1 + z2 / size)
     return Interval(min(p, centre - margin), max(p, centre + margin), "Wilson, clustered")
+
+
+def effective_size(estimate: Estimate, spread: float, rare: float) -> float:
+    """Number of independent draws that would tell as much as these clusters.
+
+    It's the number of samples over the design effect. Few samples of the rarer kind tell little
+    about the correlation within clusters: two failures of two prompts don't prove that images of a
+    prompt are independent. So the observed effect, weighed by the square of the rare samples that
+    are independent by it, is drawn towards its largest value, one draw per cluster, with weight 1.
+    Without strata an effect below 1 is chance and taken as 1; strata do make an estimate more
+    precise than independent draws.
+
+    Args:
+        estimate: A mean with its cluster-robust error.
+        spread: Variance of one independent draw.
+        rare: Number of samples of the rarer kind.
+
+    Example:
+        >>> effective_size(Estimate(1.0, 0.0, degrees=9, n=40, clusters=10), 0.0, 0.0)
+        10.0
+    """
+    if not (estimate.standard_error > 0 and spread > 0):
+        return float(estimate.clusters)
+    effect = estimate.standard_error**2 * estimate.n / spread
+    if estimate.clusters - estimate.degrees == 1:
+        effect = max(effect, 1.0)
+    weight, most = (rare / effect) ** 2, estimate.n / estimate.clusters
+    return estimate.n * (weight + 1) / (weight * effect + most)
 
 
 def clip(interval: Interval, low: float | None, high: float | None) -> Interval:

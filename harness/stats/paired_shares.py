@@ -7,7 +7,7 @@ import math
 from scipy.optimize import brentq
 
 from harness.stats.clustered import Estimate, student_quantile
-from harness.stats.intervals import LEVEL, Interval
+from harness.stats.intervals import LEVEL, Interval, effective_size
 
 __all__ = ["paired_share_interval"]
 
@@ -20,9 +20,8 @@ def paired_share_interval(
     """Score interval of a difference of shares (Tango 1998), with the effective sample size.
 
     Where three samples of a hundred differ, the plain error is much too sure of itself, and where
-    none does it's 0. The score interval covers there as well. Clusters enter as in
-    `wilson_interval`: the effective size is the number of independent pairs with the same standard
-    error, at most n; where no sample differs, each cluster counts as one pair.
+    none does it's 0. The score interval covers there as well. Clusters enter by
+    `effective_size`, as in `wilson_interval`; flips are what is rare.
 
     Args:
         estimate: Mean difference of scores that are 0 or 1, with its cluster-robust error.
@@ -41,10 +40,8 @@ def paired_share_interval(
     if not estimate.degrees > 0:
         return None
     difference = estimate.value
-    size = float(estimate.clusters)
-    if estimate.standard_error > 0:
-        apart = gained + lost - difference**2
-        size = min(float(estimate.n), apart / estimate.standard_error**2)
+    flips = gained + lost
+    size = effective_size(estimate, flips - difference**2, estimate.n * flips)
     z = student_quantile(level, estimate.degrees)
 
     def beyond(delta: float, cut: float) -> float:

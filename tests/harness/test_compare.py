@@ -207,6 +207,47 @@ def test_values_are_those_of_the_leaderboard(make_run: MakeRun):
             assert getattr(difference, side) == pytest.approx(values[difference.metric.name])
 
 
+def test_categories_have_rows_of_their_own(make_run: MakeRun):
+    comparison = compare_runs(make_run(level=0.7), make_run(level=0.35))
+    common, rare = comparison.categories
+    assert [(d.task, d.category) for d in (common, rare)] == [
+        ("graded", "common"),
+        ("graded", "rare"),
+    ]
+    whole = _of(comparison, "rare")
+    assert (rare.difference, rare.low, rare.high, rare.n) == pytest.approx(
+        (whole.difference, whole.low, whole.high, whole.n)
+    )
+    overall = _of(comparison, "overall")
+    assert overall.difference == pytest.approx((common.difference + rare.difference) / 2)
+    assert common.n + rare.n == overall.n
+    assert common.change is Change.WORSE
+    assert common.p_adjusted == pytest.approx(min(1, 2 * common.p_value))
+
+
+def test_unknown_samples_of_a_category_are_counted(make_run: MakeRun):
+    comparison = compare_runs(make_run(), make_run(fails="p008#1"))
+    assert [(d.category, d.n, d.unknown) for d in comparison.categories] == [
+        ("common", 105, 0),
+        ("rare", 14, 1),
+    ]
+
+
+@pytest.mark.parametrize("format_", ["md", "html"])
+def test_categories_are_shown(make_run: MakeRun, format_: str):
+    text = render(compare_runs(make_run(), make_run(level=0.3)), format_)  # type: ignore[arg-type]
+    assert "By category" in text
+    assert "graded: common" in text
+
+
+def test_no_flip_is_not_certainty(make_run: MakeRun):
+    """Runs that agree on 120 images of 40 prompts may differ on others."""
+    run = make_run()
+    found = _of(compare_runs(run, run), "mean")
+    assert found.low < -0.05
+    assert found.high > 0.05
+
+
 def test_flips_are_the_samples_between_the_levels(make_run: MakeRun):
     comparison = compare_runs(make_run(level=0.6), make_run(level=0.5))
     assert comparison.flips
@@ -279,7 +320,7 @@ def test_markdown_says_what_is_different(make_run: MakeRun):
     text = render(compare_runs(make_run(label="old"), make_run(level=0.3, label="new")), "md")
     assert text.startswith("new (second) compared with old (first)")
     rows = [line for line in text.splitlines() if line.startswith("| graded")]
-    assert len(rows) == len(Graded.metadata.metrics)
+    assert len(rows) == len(Graded.metadata.metrics) + 2  # categories
     assert rows[0].count("|") == 11
     assert " worse " in rows[0]
     assert "graded rare" in rows[5]

@@ -149,6 +149,53 @@ def test_coverage_of_the_95_percent_interval(prompts: int, images: int, p: float
     assert 0.93 <= hits / rounds <= 0.975
 
 
+@pytest.mark.parametrize(
+    ("prompts", "p", "rho"), [(20, 0.9, 0.5), (20, 0.9, 0.7), (40, 0.95, 0.5), (40, 0.95, 0.7)]
+)
+def test_few_failures_do_not_prove_independence(prompts: int, p: float, rho: float):
+    """Where all failures may lie in two prompts, their correlation can't be seen."""
+    rng, rounds, hits = np.random.default_rng(11), 1000, 0
+    clusters = np.repeat(np.arange(prompts), 4)
+    for _ in range(rounds):
+        interval = wilson_interval(estimate_mean(_simulated(rng, prompts, 4, p, rho), clusters))
+        hits += interval.low <= p <= interval.high
+    assert 0.94 <= hits / rounds <= 0.985
+
+
+CATEGORIES = (0.95, 0.6, 0.4, 0.75, 0.1, 0.15)
+
+
+def _of_categories(rng: np.random.Generator, prompts: int, images: int, rho: float):
+    """Scores of six unlike categories, as of a weak model on GenEval."""
+    values = [_simulated(rng, prompts, images, p, rho) for p in CATEGORIES]
+    clusters = np.repeat(np.arange(6 * prompts), images)
+    return np.concatenate(values), clusters, np.repeat(np.arange(6), prompts * images)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "images", "rho"), [(15, 1, 0.0), (90, 1, 0.0), (15, 4, 0.0), (15, 4, 0.5)]
+)
+def test_coverage_of_a_mean_of_categories(prompts: int, images: int, rho: float):
+    rng, rounds, hits = np.random.default_rng(12), 1000, 0
+    for _ in range(rounds):
+        interval = wilson_interval(estimate_mean(*_of_categories(rng, prompts, images, rho)))
+        hits += interval.low <= np.mean(CATEGORIES) <= interval.high
+    assert 0.93 <= hits / rounds <= 0.97
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5])
+def test_bootstrap_agrees_with_the_interval_of_a_mean_of_categories(rho: float):
+    values, clusters, strata = _of_categories(np.random.default_rng(13), 90, 4, rho)
+    ours = wilson_interval(estimate_mean(values, clusters, strata))
+    weights = bootstrap_weights(clusters, resamples=2000)
+    means = [
+        (weights[:, strata == s] @ values[strata == s]) / weights[:, strata == s].sum(1)
+        for s in range(6)
+    ]
+    low, high = np.quantile(np.mean(means, axis=0), [0.025, 0.975])
+    assert ours.high - ours.low == pytest.approx(high - low, rel=0.1)
+
+
 def test_ignoring_clusters_would_undercover():
     """The coverage test can fail: the naive interval does."""
     rng = np.random.default_rng(8)

@@ -83,6 +83,20 @@ def test_repeating_every_sample_in_its_cluster_tells_nothing_new():
     assert found[0][:2] == pytest.approx(found[1][:2], rel=0.03)
 
 
+def test_correlated_flips_are_rarely_too_sure():
+    """Flips of a prompt come together; a lone one must not count as 100 pairs."""
+    rng, rounds, wrong = np.random.default_rng(3), 600, 0
+    clusters = np.repeat(np.arange(25), 4)
+    for _ in range(rounds):
+        lost = rng.random((25, 4)) < rng.beta(0.0125, 0.2375, 25)[:, None]  # 5%, correlation 0.8
+        gained = ~lost & (rng.random((25, 4)) < 0.01)
+        moved = (gained.astype(float) - lost).ravel()
+        estimate = paired_estimate(np.zeros(100), moved, clusters)
+        interval = paired_share_interval(estimate, float(gained.mean()), float(lost.mean()), 0.9)
+        wrong += interval.low > -0.04
+    assert wrong / rounds <= 0.08
+
+
 def test_one_cluster_has_no_interval():
     assert paired_share_interval(Estimate(0.0, float("nan"), 0, 4, 1), 0.0, 0.0) is None
 
