@@ -169,9 +169,10 @@ def test_the_keyboard_does_everything(report: Path, visit: Open):
     page.wait_for_selector(f"{DIALOG} h2:text-is('q000')")
     page.keyboard.press("Escape")
     page.wait_for_selector(DIALOG, state="detached")
-    assert page.evaluate("document.activeElement.id") == "list"
+    page.wait_for_function("document.activeElement.id === 'list'")
+    page.wait_for_timeout(200)  # the address has changed, and its listener may not have run yet
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.name") == "q"
+    page.wait_for_function("document.activeElement.name === 'q'", timeout=5_000)
 
 
 def test_focus_can_be_seen(report: Path, visit: Open):
