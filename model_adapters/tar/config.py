@@ -14,7 +14,7 @@ from harness.records import Record
 __all__ = ["CONFIG", "ArSettings", "TaTokSettings", "TeacherSettings", "read_config"]
 
 CONFIG = "config.json"
-_REMEDY = "convert the released files anew: python -m model_adapters.tar.convert"
+_REMEDY = "write the settings that the released file holds beside its weights"
 
 
 class TeacherSettings(Record, frozen=True, kw_only=True):

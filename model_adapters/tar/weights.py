@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         raise CheckpointError(
             f"{path} isn't safetensors, and pickles aren't read",
-            "convert the released files once: python -m model_adapters.tar.convert",
+            "write the released tensors as safetensors, under their names",
         )
     try:
         tensors: dict[str, Tensor] = load_file(path)
