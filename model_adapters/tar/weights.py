@@ -77,7 +77,9 @@ def count(tensors: Mapping[str, Tensor], pattern: str) -> int:
     r"""How many numbers follow each other from 0 in names that match `pattern`, its first group.
 
     Example:
-        >>> count({"layers.0.w": torch.zeros(1), "layers.1.w": torch.zeros(1)}, r"layers\.(\d+)")
+        >>> import torch
+        >>> layers = {f"layers.{i}.w": torch.zeros(1) for i in range(2)}
+        >>> count(layers, r"layers\.(\d+)")
         2
     """
     found = (re.match(pattern, name) for name in tensors)
