@@ -22,14 +22,19 @@ def first_cells(text: str) -> list[str]:
     return re.findall(r"^\| `([^|`]+)` \|", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["hf-vlm", "openai"])
+@pytest.mark.parametrize("name", ["hf-vlm", "diffusers", "openai"])
 def test_every_argument_is_explained(name: str):
     assert first_cells(section(name)) == list(inspect.signature(models().get(name)).parameters)
 
 
 @pytest.mark.parametrize(
     ("name", "argument", "shown"),
-    [("openai", "attempts", "6"), ("openai", "timeout_s", "300"), ("hf-vlm", "dtype", "`auto`")],
+    [
+        ("openai", "attempts", "6"),
+        ("openai", "timeout_s", "300"),
+        ("hf-vlm", "dtype", "`auto`"),
+        ("diffusers", "batching", "`auto`"),
+    ],
 )
 def test_defaults_are_those_of_the_code(name: str, argument: str, shown: str):
     default = inspect.signature(models().get(name)).parameters[argument].default

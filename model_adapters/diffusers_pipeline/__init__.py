@@ -1,0 +1,1 @@
+"""Any text-to-image or editing pipeline of diffusers."""
