@@ -213,7 +213,7 @@ class ArDTok(nn.Module):
             raise AdapterError(
                 f"AR-DTok has {positions} positions, too few for {prefix} image tokens and "
                 f"{self.settings.codes} codes",
-                "draw at a coarser scale: --model-arg scale=2",
+                "draw at a coarser scale",
             )
 
 

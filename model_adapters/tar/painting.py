@@ -137,5 +137,5 @@ def _check_room(language: Language, prompts: Sequence[list[int]], tokens: int) -
         raise AdapterError(
             f"a prompt of {longest} tokens and an image of {tokens} don't fit the context "
             f"of {room}",
-            "shorten the prompt, or draw at a coarser scale: --model-arg scale=2",
+            "shorten the prompt, or draw at a coarser scale",
         )
