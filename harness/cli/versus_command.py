@@ -17,8 +17,28 @@ __all__ = ["command"]
 @click.option(
     "--format", "format_", type=click.Choice(["md", "json"]), default="md", show_default=True
 )
+@click.option(
+    "--pareto",
+    type=click.Path(path_type=Path),
+    help="Also draw the RUNs' score against its cost: an .svg, .pdf or .png file.",
+)
+@click.option("--task", help="With --pareto: the task; needed if the runs have several.")
+@click.option(
+    "--cost",
+    default="seconds",
+    show_default=True,
+    help="With --pareto: seconds, ttft, vision_tokens, ...",
+)
 def command(
-    folders: tuple[Path, ...], *, first: str, second: str, published: Path | None, format_: str
+    folders: tuple[Path, ...],
+    *,
+    first: str,
+    second: str,
+    published: Path | None,
+    format_: str,
+    pareto: Path | None,
+    task: str | None,
+    cost: str,
 ) -> None:
     """Scores, vision tokens, latency, memory and training of two models; published kept apart.
 
@@ -30,7 +50,20 @@ def command(
 
     numbers = read_published(published or published_folder())
     table = versus((first, second), numbers, folders)
+    if pareto is not None:
+        _draw(folders, pareto, task, cost)
     if format_ == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(table), indent=2).decode())
     else:
         click.echo(versus_markdown(table), nl=False)
+
+
+def _draw(folders: tuple[Path, ...], out: Path, task: str | None, cost: str) -> None:
+    from harness.errors import SpecError
+    from harness.plot import PlotSettings, draw
+
+    if not folders:
+        raise SpecError("--pareto draws what was measured", "give one RUN of each model")
+    for note in draw("pareto", folders, out, PlotSettings(task=task, cost=cost)):
+        click.echo(note, err=True)
+    click.echo(f"wrote {out}", err=True)

@@ -310,3 +310,18 @@ def test_styles_of_the_machine_are_neither_used_nor_changed(make_run: MakeRun, t
         draw("bars", [run], tmp_path / "b.svg")
         assert mpl.rcParams["font.size"] == 30
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_versus_draws_the_two_runs(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    runs, out = [str(make_run()), str(make_run(label="other"))], tmp_path / "pareto.svg"
+    with pytest.raises(SystemExit) as done:
+        main(["versus", *runs, "--pareto", str(out), "--task", "skills"])
+    assert not done.value.code
+    assert "<svg" in out.read_text()
+    assert "Measured here" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as done:
+        main(["versus", "--pareto", str(out)])
+    assert done.value.code
+    assert "give one RUN of each model" in capsys.readouterr().err
