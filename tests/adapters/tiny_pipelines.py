@@ -39,10 +39,10 @@ def save_tiny_pipeline(folder: Path, family: str = "sd", seed: int = 0) -> Path:
     """
     with quietly():
         pipeline = FAMILIES[family]()
-    for name, part in sorted(pipeline.components.items()):
+    for _, part in sorted(pipeline.components.items()):
         if isinstance(part, torch.nn.Module):
             enliven(part, seed)
-            if name == "vae":
+            if isinstance(part, diffusers.AutoencoderKL):
                 calm(part)
     with quietly():
         pipeline.save_pretrained(folder)
@@ -273,7 +273,6 @@ def sana() -> Any:
         upsample_block_type="interpolate",
         decoder_norm_types="rms_norm",
         decoder_act_fns="silu",
-        scaling_factor=0.02,  # so that the latent outweighs the biases
     )
     gemma = transformers.Gemma2Model(
         transformers.Gemma2Config(
