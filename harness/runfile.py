@@ -14,6 +14,7 @@ from harness.models import model_ref
 from harness.names import suggest
 from harness.records import Record
 from harness.runspec import ModelRef, RunSpec, TaskRef
+from harness.yaml_file import read_yaml
 
 __all__ = ["RunFile", "make_spec", "read_run_file"]
 
@@ -53,7 +54,7 @@ def read_run_file(path: Path) -> RunFile:
         SpecError: The file is missing or isn't YAML, or a key is unknown or has a wrong type;
             the message names the place.
     """
-    data = _yaml(path)
+    data = read_yaml(path)
     try:
         return msgspec.convert(data, type=RunFile)
     except msgspec.ValidationError as error:
@@ -82,14 +83,3 @@ def make_spec(file: RunFile, flags: Mapping[str, Any]) -> RunSpec:
 
 def _task(task: str | TaskRef) -> TaskRef:
     return TaskRef(task=task) if isinstance(task, str) else task
-
-
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}", "name a file that can be read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} isn't valid YAML: {error}", "mend it at that place") from error

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from harness.agreement.records import Agreement, Disagreement, JudgeSide, TaskAgreement
 from harness.compare.numbers import readable
+from harness.layout import json_text, table_row
 from harness.text import markdown, one_line
 
 __all__ = ["to_json", "to_markdown"]
@@ -19,7 +18,7 @@ _HEAD = ("metric", "first", "second", "difference", "95% interval", "flips", "n"
 
 def to_json(agreement: Agreement) -> str:
     """The whole agreement at full precision, every disagreement listed."""
-    return msgspec.json.format(msgspec.json.encode(agreement), indent=2).decode() + "\n"
+    return json_text(agreement)
 
 
 def to_markdown(agreement: Agreement) -> str:
@@ -40,12 +39,12 @@ def _task(task: TaskAgreement) -> Iterator[str]:
     yield f"- {_agreed(task)}"
     yield f"- verdicts (first/second): {_counts(task)}"
     yield ""
-    yield _row(_HEAD)
-    yield _row(("---", *["---:"] * (len(_HEAD) - 1)))
+    yield table_row(_HEAD)
+    yield table_row(("---", *["---:"] * (len(_HEAD) - 1)))
     for difference in task.differences:
         texts = readable(difference)
         values = (texts.first, texts.second, texts.difference, texts.interval)
-        yield _row((markdown(difference.metric.name), *values, texts.flips, texts.n))
+        yield table_row((markdown(difference.metric.name), *values, texts.flips, texts.n))
     yield from _apart(task)
 
 
@@ -93,7 +92,3 @@ def _line(one: Disagreement) -> str:
     image = f" ({markdown(one.image)})" if one.image else ""
     name, category = markdown(f"{one.id}#{one.k}"), markdown(one.category or "")
     return f"- {name} {category}{image}: {one.first.value} → {one.second.value}: {why}"
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"

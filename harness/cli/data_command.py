@@ -103,17 +103,16 @@ def import_(name: str, source: Path, *, link: bool, accept: bool) -> None:
 @click.option("-n", "count", type=int, default=5, show_default=True, help="Findings of each kind.")
 def show(target: str, form: str, roles: tuple[str, ...], count: int) -> None:
     """Statistics of a table, and what is wrong with its rows."""
-    import msgspec
-
     from harness.cli.data_report import report
     from harness.data import check, describe, open_table
+    from harness.layout import json_text
 
     names = dict(_pair(role) for role in roles)
     table = open_table(_place(target))
     stats, findings = describe(table, names), check(table, names)
     if form == "json":
         data = {"name": table.name, "statistics": stats, "findings": findings}
-        click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+        click.echo(json_text(data), nl=False)
     else:
         click.echo(safe(report(table.name, stats, findings, count), 1 << 20))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,9 +33,8 @@ def command(
     The same as `run --model predictions:FILE --task TASK`: what comes of it is a run, with
     verdicts, intervals and comparison.
     """
+    from harness.cli.carrying_out import carry_out
     from harness.cli.flags import read_flags
-    from harness.cli.results import results_table
-    from harness.run import execute, make_progress
     from harness.runfile import RunFile, make_spec
 
     flags = read_flags(
@@ -48,13 +46,7 @@ def command(
         out=out,
         limit=limit,
     )
-    with make_progress() as progress:
-        execute(
-            make_spec(RunFile(), flags),
-            progress=progress,
-            command=["cheers-bench", *sys.argv[1:]],
-        )
-    click.echo(results_table(Path(out)))
+    carry_out(make_spec(RunFile(), flags))
     _remind(task, task_options)
 
 

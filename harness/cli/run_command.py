@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +34,9 @@ def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
 
     The same command on an existing folder resumes: nothing that was finished is done again.
     """
+    from harness.cli.carrying_out import carry_out
     from harness.cli.flags import read_flags
-    from harness.run import execute, make_progress, plan
+    from harness.run import plan
     from harness.runfile import RunFile, make_spec, read_run_file
 
     file = read_run_file(config) if config else RunFile()
@@ -44,11 +44,7 @@ def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
     if dry_run:
         click.echo(_describe(plan(spec)))
         return
-    with make_progress() as progress:
-        execute(spec, progress=progress, command=["cheers-bench", *sys.argv[1:]])
-    from harness.cli.results import results_table
-
-    click.echo(results_table(Path(spec.out)))
+    carry_out(spec)
 
 
 def _describe(plan: Plan) -> str:

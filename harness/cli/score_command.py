@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,10 +38,8 @@ def command(folders: tuple[Path, ...], *, task: str | None, **flags: Any) -> Non
     With --task, DIR is a folder of images in the benchmark's own layout, from whatever program;
     the same as `run --model recorded:DIR --task TASK`.
     """
-    from harness.cli.results import results_table
-
     if task is not None:
-        click.echo(results_table(_score_images(folders, task, **flags)))
+        _score_images(folders, task, **flags)
         return
     given = [name for name, value in flags.items() if value]
     if given:
@@ -72,9 +69,9 @@ def _score_images(
     accept: str | None,
     model_args: Sequence[str],
     limit: int | None,
-) -> Path:
+) -> None:
+    from harness.cli.carrying_out import carry_out
     from harness.cli.flags import read_flags
-    from harness.run import execute, make_progress
     from harness.runfile import RunFile, make_spec
 
     if len(folders) != 1 or out is None:
@@ -91,10 +88,4 @@ def _score_images(
         out=out,
         limit=limit,
     )
-    with make_progress() as progress:
-        execute(
-            make_spec(RunFile(), flags),
-            progress=progress,
-            command=["cheers-bench", *sys.argv[1:]],
-        )
-    return Path(out)
+    carry_out(make_spec(RunFile(), flags))

@@ -44,8 +44,7 @@ def command(
 
     Give one RUN of each model, in the order of their names, to see what was measured as well.
     """
-    import msgspec
-
+    from harness.layout import json_text
     from harness.published import published_folder, read_published, versus, versus_markdown
 
     numbers = read_published(published or published_folder())
@@ -53,7 +52,7 @@ def command(
     if pareto is not None:
         _draw(folders, pareto, task, cost)
     if format_ == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(table), indent=2).decode())
+        click.echo(json_text(table), nl=False)
     else:
         click.echo(versus_markdown(table), nl=False)
 

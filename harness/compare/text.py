@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-import msgspec
-
 from harness.compare.numbers import readable
 from harness.compare.records import Comparison, Difference, Flip
+from harness.layout import json_text, table_row
 from harness.text import markdown, one_line
 
 __all__ = ["to_json", "to_markdown"]
@@ -24,7 +23,7 @@ _REASON = 90
 
 def to_json(comparison: Comparison) -> str:
     """The whole comparison at full precision."""
-    return msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode() + "\n"
+    return json_text(comparison)
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -47,12 +46,12 @@ def _categories(comparison: Comparison) -> Iterator[str]:
 
 
 def _rows(differences: Sequence[Difference]) -> Iterator[str]:
-    yield _row(_HEAD)
-    yield _row(("---", *["---:"] * 5, "---", *["---:"] * 3))
+    yield table_row(_HEAD)
+    yield table_row(("---", *["---:"] * 5, "---", *["---:"] * 3))
     for difference in differences:
         texts = readable(difference)
         cells = (*texts[:6], texts.change, texts.detectable, texts.flips, texts.n)
-        yield _row((markdown(cells[0]), *cells[1:]))
+        yield table_row((markdown(cells[0]), *cells[1:]))
 
 
 def _legend(comparison: Comparison) -> Iterator[str]:
@@ -83,7 +82,3 @@ def _flip(flip: Flip) -> str:
     why = f": {markdown(one_line(reason)[-_REASON:])}" if reason else ""
     name = markdown(f"{flip.id}#{flip.k}")
     return f"- {name}{category}: {flip.first.value} → {flip.second.value}{why}"
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -13,6 +12,7 @@ from harness.errors import SpecError
 from harness.gate.policy import Margin, MetricRule, Policy
 from harness.names import suggest
 from harness.records import Fingerprint
+from harness.yaml_file import read_yaml
 
 __all__ = ["read_margin", "read_policy"]
 
@@ -28,7 +28,7 @@ def read_policy(path: str | Path) -> Policy:
     """
     path = Path(path)
     try:
-        policy = msgspec.convert(_yaml(path), type=Policy)
+        policy = msgspec.convert(read_yaml(path), type=Policy)
     except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {error}", _hint(str(error))) from error
     wrong = next(_faults(policy), "")
@@ -96,14 +96,3 @@ def _hint(message: str) -> str:
     fields = MetricRule.__struct_fields__ if ".tasks" in message else Policy.__struct_fields__
     keys = f"keys here: {', '.join(fields)}"
     return "; ".join(filter(None, (unknown and suggest(unknown[1], fields), keys)))
-
-
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}", "name a file that can be read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path} isn't valid YAML: {error}", "mend it at that place") from error

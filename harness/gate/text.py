@@ -10,6 +10,7 @@ import msgspec
 
 from harness.gate.numbers import headline, readable, remarks
 from harness.gate.records import GateReport
+from harness.layout import json_text, table_row
 from harness.text import markdown, one_line
 
 __all__ = ["Format", "render", "to_json", "to_markdown", "to_text"]
@@ -32,7 +33,7 @@ def to_json(report: GateReport) -> str:
         "exit_code": report.exit_code,
         **msgspec.to_builtins(report),
     }
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+    return json_text(whole)
 
 
 def to_text(report: GateReport) -> str:
@@ -47,7 +48,7 @@ def to_markdown(report: GateReport) -> str:
     """A heading, a table and remarks. Names and reasons are hostile input."""
     rows = [_HEAD, ("---", "---", *["---:"] * 6)]
     rows += [tuple(map(markdown, readable(found))) for found in report.metrics]
-    table = ["| " + " | ".join(row) + " |" for row in rows]
+    table = [table_row(row) for row in rows]
     notes = [f"- {markdown(remark)}" for remark in remarks(report)]
     head = [f"### {markdown(headline(report))}", "", markdown(_sides(report)), ""]
     return "\n".join([*head, *table, "", *notes, *([""] if notes else []), _legend(report), ""])

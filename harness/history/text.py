@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-import msgspec
-
 from harness.compare.numbers import number_writer
 from harness.history.records import History, Series
+from harness.layout import json_text, table_row
 from harness.text import markdown
 
 __all__ = ["Format", "change_text", "render", "to_json", "to_markdown"]
@@ -26,7 +25,7 @@ def render(history: History, format_: Format) -> str:
 
 def to_json(history: History) -> str:
     """The whole history at full precision."""
-    return msgspec.json.format(msgspec.json.encode(history), indent=2).decode() + "\n"
+    return json_text(history)
 
 
 def to_markdown(history: History) -> str:
@@ -68,8 +67,8 @@ def _section(series: Series) -> Iterator[str]:
     yield ""
     yield markdown(change_text(series))
     yield ""
-    yield _row(_HEAD)
-    yield _row(("---", "---", "---", *["---:"] * 3, "---"))
+    yield table_row(_HEAD)
+    yield table_row(("---", "---", "---", *["---:"] * 3, "---"))
     write = number_writer(series.metric)
     for place, point in enumerate(series.points):
         value = point.value
@@ -77,9 +76,5 @@ def _section(series: Series) -> Iterator[str]:
         changed = series.change is not None and series.change.place == place
         cells = (point.label, (point.commit or "")[:12], point.created, write(value.value))
         mark = "first change" if changed else ""
-        yield _row((*map(markdown, cells), interval, str(value.n), mark))
+        yield table_row((*map(markdown, cells), interval, str(value.n), mark))
     yield ""
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-import msgspec
-
+from harness.layout import json_text, table_row
 from harness.leaderboard.numbers import cell_text, heading, interval_text, value_text, verdict_text
 from harness.leaderboard.table import Cell, Column, Row, Table
 from harness.records import TaskStatus
@@ -31,7 +30,7 @@ def to_markdown(table: Table) -> str:
     rule = ["---", *["---:"] * len(table.columns)]
     # Numbers are this module's own text; only names come from outside.
     rows = [[markdown(_label(row)), *_texts(row, table)] for row in table.rows]
-    return "\n".join([*map(_md_row, [head, rule, *rows]), "", *_notes(table), ""])
+    return "\n".join([*map(table_row, [head, rule, *rows]), "", *_notes(table), ""])
 
 
 def to_csv(table: Table) -> str:
@@ -47,7 +46,7 @@ def to_csv(table: Table) -> str:
 
 def to_json(table: Table) -> str:
     """The whole table with protocols and fingerprints."""
-    return msgspec.json.format(msgspec.json.encode(table), indent=2).decode() + "\n"
+    return json_text(table)
 
 
 def to_latex(table: Table) -> str:
@@ -111,10 +110,6 @@ def _protocol_lines(table: Table) -> list[str]:
         for column in table.columns
     }
     return list(lines.values())
-
-
-def _md_row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 _CSV_HEAD = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
+from harness.layout import json_text, table_row
 from harness.published.reproduction import Line, Reproduction, Verdict
 from harness.text import markdown
 
@@ -16,7 +15,7 @@ _HEAD = ("task", "metric", "published", "ours", "95% interval", "difference", "v
 
 def to_json(reproduction: Reproduction) -> str:
     """Everything, at full precision."""
-    return msgspec.json.format(msgspec.json.encode(reproduction), indent=2).decode() + "\n"
+    return json_text(reproduction)
 
 
 def to_markdown(reproduction: Reproduction) -> str:
@@ -41,10 +40,10 @@ def number_text(value: float | None, unit: str) -> str:
 def _table(reproduction: Reproduction) -> Iterator[str]:
     yield f"Published numbers of {markdown(reproduction.model)}, and ours (fractions in percent)"
     yield ""
-    yield _row(_HEAD)
-    yield _row(("---", "---", "---:", "---:", "---:", "---:", "---", "---"))
+    yield table_row(_HEAD)
+    yield table_row(("---", "---", "---:", "---:", "---:", "---:", "---", "---"))
     for line in reproduction.lines:
-        yield _row(_cells(line))
+        yield table_row(_cells(line))
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -83,7 +82,3 @@ def _missing(reproduction: Reproduction) -> Iterator[str]:
         yield f"Not run: {', '.join(reproduction.missing)}. This runs them:"
         yield ""
         yield f"    {reproduction.command}"
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"

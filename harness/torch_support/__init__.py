@@ -8,7 +8,7 @@ from harness.torch_support.device import (
     wait_for,
 )
 from harness.torch_support.hashing import weights_sha256
-from harness.torch_support.memory import guards_memory
+from harness.torch_support.memory import guards_memory, let_go
 from harness.torch_support.precision import as_stated, without_tf32
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "choose_dtype",
     "device_name",
     "guards_memory",
+    "let_go",
     "one_of",
     "wait_for",
     "weights_sha256",

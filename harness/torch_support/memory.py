@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from harness.errors import OutOfMemoryError
 from harness.records import Response
 
-__all__ = ["guards_memory"]
+__all__ = ["guards_memory", "let_go"]
 
 R = TypeVar("R")
 """Kind of request that a method serves."""
@@ -33,3 +33,18 @@ def guards_memory(
             ) from error
 
     return guarded
+
+
+def let_go(adapter: object, name: str) -> None:
+    """Drop the attribute that holds an adapter's weights, and free their memory.
+
+    A second call does nothing.
+
+    Args:
+        adapter: The adapter.
+        name: The attribute.
+    """
+    from harness.run.memory import release_memory
+
+    vars(adapter).pop(name, None)
+    release_memory()

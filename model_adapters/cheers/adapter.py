@@ -38,6 +38,7 @@ from harness.torch_support import (
     choose_dtype,
     device_name,
     guards_memory,
+    let_go,
     weights_sha256,
 )
 from model_adapters.cheers.arguments import Switches, generation_defaults
@@ -255,10 +256,7 @@ class CheersAdapter(ModelAdapter):
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""
-        from harness.run.memory import release_memory
-
-        vars(self).pop("_checkpoint", None)
-        release_memory()
+        let_go(self, "_checkpoint")
 
     @contextmanager
     def time_components(self) -> Iterator[Mapping[str, float]]:

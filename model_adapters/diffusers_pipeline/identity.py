@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
-import msgspec
-
 from harness.records import JsonValue
+from model_adapters.described import plain_config, tokenizer_sha256
 
 __all__ = ["describe"]
 
@@ -45,30 +42,11 @@ def _safety(pipeline: Any) -> str:
 
 def _part(part: Any) -> dict[str, JsonValue]:
     if hasattr(part, "get_vocab"):
-        return {"sha256": _sha256(_vocabulary(part)), "length": str(part.model_max_length)}
+        return {"sha256": tokenizer_sha256(part), "length": str(part.model_max_length)}
     config = getattr(part, "config", None)
     if config is None and hasattr(part, "to_dict"):
         config = part
     if config is None:
         return {}
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-    return {"config": _plain(plain)}
-
-
-def _plain(config: dict[str, Any]) -> JsonValue:
-    """As JSON; types and classes by their names."""
-    kept = {name: value for name, value in config.items() if name not in _INCIDENTAL}
-    plain: JsonValue = msgspec.json.decode(msgspec.json.encode(kept, enc_hook=str))
-    return plain
-
-
-def _vocabulary(tokenizer: Any) -> Any:
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return sorted(tokenizer.get_vocab().items())
-    # Padding and truncation are settings of the last call, not of the checkpoint.
-    return {**json.loads(backend.to_str()), "padding": None, "truncation": None}
-
-
-def _sha256(value: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, enc_hook=str)).hexdigest()
+    return {"config": plain_config(plain, _INCIDENTAL)}

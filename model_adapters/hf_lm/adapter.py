@@ -28,6 +28,7 @@ from harness.torch_support import (
     choose_dtype,
     device_name,
     guards_memory,
+    let_go,
     weights_sha256,
 )
 from model_adapters.continuation import Scored, split_pair, windows
@@ -71,10 +72,7 @@ class HFLanguageModel(ModelAdapter):
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""
-        from harness.run.memory import release_memory
-
-        vars(self).pop("_lm", None)
-        release_memory()
+        let_go(self, "_lm")
 
     def __init__(
         self,

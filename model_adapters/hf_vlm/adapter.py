@@ -30,6 +30,7 @@ from harness.torch_support import (
     choose_dtype,
     device_name,
     guards_memory,
+    let_go,
     one_of,
     weights_sha256,
 )
@@ -185,10 +186,7 @@ class HFVisionLanguage(ModelAdapter):
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""
-        from harness.run.memory import release_memory
-
-        vars(self).pop("_checkpoint", None)
-        release_memory()
+        let_go(self, "_checkpoint")
 
     def _inputs(self, requests: Sequence[AnswerRequest] | Sequence[LogLikelihoodRequest]) -> Inputs:
         from model_adapters.hf_vlm.inputs import prepare

@@ -24,6 +24,7 @@ from harness.records import (
     TaskResult,
     Verdict,
 )
+from tasks.scoring.mmbench import ROTATION_STRIDE
 from tasks.understanding.readers import Asked, Reading, make_reader
 from tasks.understanding.table_task import TableTask
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from tasks.understanding.readers import Reader
 
 __all__ = ["ChoiceTask", "CircularTask", "options_of"]
-
-_STRIDE = 1_000_000
-"""Rotation k of question i has index i + k * _STRIDE (MMBench)."""
 
 
 class ChoiceTask(TableTask):
@@ -176,7 +174,7 @@ class CircularTask(ChoiceTask):
                 f"{row.where}: index {plain.id!r} is no whole number",
                 "give rotation k of question i the index i + k * 1,000,000",
             )
-        k, base = divmod(int(number), _STRIDE)
+        k, base = divmod(int(number), ROTATION_STRIDE)
         return msgspec.structs.replace(plain, id=str(base), k=k, cluster=None)
 
 

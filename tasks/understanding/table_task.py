@@ -52,10 +52,10 @@ class TableTask(Task):
     kind_options: ClassVar[Mapping[str, JsonValue]] = {}
     """Options of this kind of task."""
 
-    # The length is part of the protocol as decoding, the others as data set and judge.
     picture_names: ClassVar[tuple[str, ...]] = ("image_path", "image_id")
     """Columns that tell which rows share a picture."""
 
+    # The length is part of the protocol as decoding, the others as data set and judge.
     places = frozenset({"dataset", "file", "sha256", "judge", "judge_args", "max_new_tokens"})
 
     def __init_subclass__(cls) -> None:
@@ -82,12 +82,12 @@ class TableTask(Task):
         """The sample of a row."""
 
     def samples(self) -> Iterator[Sample]:
-        """One sample per row, in the order of the file.
+        """The samples of every row as neighbours, in the order of the file.
 
         Raises:
             DataError: The file lacks a column, or two rows have one name.
         """
-        yield from self._unique(self._sample(row) for row in self._rows())
+        yield from self._unique(sample for row in self._rows() for sample in self._repeats(row))
 
     def request(self, sample: Sample, seed: int) -> Request:
         """The row's pictures, and the prompt that the template makes."""
@@ -134,9 +134,9 @@ class TableTask(Task):
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
         """The metrics; those of every category, with intervals, are in `extra`."""
-        from harness.aggregate import aggregate, metrics_by_group
+        from harness.aggregate import metrics_by_group
 
-        result = aggregate(self.metadata, scored, protocol)
+        result = super().aggregate(scored, protocol)
         levels: dict[str, JsonValue] = {
             level: {
                 name: brief(value)
@@ -176,6 +176,10 @@ class TableTask(Task):
         from harness.data import open_table
 
         return open_table(self._found.location)
+
+    def _repeats(self, row: Row) -> Iterator[Sample]:
+        """The samples of a row: one, unless a benchmark asks about it more often."""
+        yield self._sample(row)
 
     def _rows(self) -> Iterator[Row]:
         self._table.require(*self.benchmark.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from harness.records import (
@@ -85,10 +85,6 @@ class YesNoTask(TableTask):
         """Accuracy."""
         return (MetricSpec(name="accuracy", score="correct", description="Right answers."),)
 
-    def samples(self) -> Iterator[Sample]:
-        """One sample per row and category, those of a row as neighbours."""
-        yield from self._unique(sample for row in self._rows() for sample in self._repeats(row))
-
     def score(self, sample: Sample, response: Response) -> Outcome:
         """Read the answer's word and compare."""
         right = str(sample.target)
@@ -122,9 +118,6 @@ class YesNoTask(TableTask):
     @property
     def _reader(self) -> YesNoReader:
         return YES_NO_READERS[self.one_of("extraction", YES_NO_READERS)]
-
-    def _repeats(self, row: Row) -> Iterator[Sample]:
-        yield self._sample(row)
 
     def _sample(self, row: Row) -> Sample:
         return Sample(
