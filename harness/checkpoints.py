@@ -7,11 +7,24 @@ from pathlib import Path
 
 from harness.errors import CheckpointError
 
-__all__ = ["resolve"]
+__all__ = ["demand", "resolve"]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 """What is fetched: weights as safetensors, settings, tokenizers; no pickles and no code."""
+
+
+def demand(path: str, model: str) -> None:
+    """Refuse a model that needs a checkpoint and was given none.
+
+    Raises:
+        CheckpointError: There is no path.
+    """
+    if not path:
+        raise CheckpointError(
+            f"model {model!r} has no checkpoint",
+            f"name a folder or a hub id: --model {model}:FOLDER",
+        )
 
 
 def resolve(path: str | Path, revision: str | None = None) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapter import Explanation, ModelAdapter, VisionTokens
-from harness.errors import AdapterError, CheckpointError
+from harness.errors import AdapterError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -124,13 +124,9 @@ class CheersAdapter(ModelAdapter):
         self._look: Look | None = None
 
     def _locate(self, path: str, revision: str | None) -> Path:
-        from harness.checkpoints import resolve
+        from harness.checkpoints import demand, resolve
 
-        if not path:
-            raise CheckpointError(
-                f"model {self.card.name!r} has no checkpoint",
-                "name a folder or a hub id: --model cheers:FOLDER",
-            )
+        demand(path, self.card.name)
         return resolve(path, revision)
 
     def _prepared(self) -> Checkpoint:

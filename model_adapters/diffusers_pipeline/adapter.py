@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.adapter import ModelAdapter
-from harness.errors import CheckpointError, SpecError
+from harness.checkpoints import demand
+from harness.errors import SpecError
 from harness.records import (
     Capability,
     EditImageRequest,
@@ -126,11 +127,7 @@ class DiffusersPipeline(ModelAdapter):
         )
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
-        if not path:
-            raise CheckpointError(
-                "model 'diffusers' has no checkpoint",
-                "name a folder or a hub id: --model diffusers:FOLDER",
-            )
+        demand(path, self.card.name)
         from model_adapters.diffusers_pipeline.loading import find, load, need_diffusers
 
         need_diffusers()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter
-from harness.checkpoints import resolve
-from harness.errors import AdapterError, CapabilityError, CheckpointError
+from harness.checkpoints import demand, resolve
+from harness.errors import AdapterError, CapabilityError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -70,10 +70,6 @@ class HFLanguageModel(ModelAdapter):
         source="https://github.com/huggingface/transformers",
     )
 
-    def close(self) -> None:
-        """Let go of the weights, so that judges have the memory."""
-        let_go(self, "_lm")
-
     def __init__(
         self,
         path: str = "",
@@ -86,11 +82,7 @@ class HFLanguageModel(ModelAdapter):
     ) -> None:
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
-        if not path:
-            raise CheckpointError(
-                "model 'hf-lm' has no checkpoint",
-                "name a folder or a hub id: --model hf-lm:FOLDER",
-            )
+        demand(path, self.card.name)
         folder = resolve(path, revision)
         from model_adapters.hf_lm.loading import load
 
@@ -120,6 +112,10 @@ class HFLanguageModel(ModelAdapter):
     def preferred_batch_size(self, capability: Capability) -> int:  # noqa: ARG002
         """Text alone is cheap."""
         return 16
+
+    def close(self) -> None:
+        """Let go of the weights, so that judges have the memory."""
+        let_go(self, "_lm")
 
     @guards_memory
     @as_stated

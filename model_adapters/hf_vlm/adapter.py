@@ -10,8 +10,8 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter, VisionTokens
-from harness.checkpoints import resolve
-from harness.errors import AdapterError, CheckpointError
+from harness.checkpoints import demand, resolve
+from harness.errors import AdapterError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -87,11 +87,7 @@ class HFVisionLanguage(ModelAdapter):
         extra = one_of("extra_tensors", extra_tensors, ("refuse", "ignore")) == "ignore"
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
-        if not path:
-            raise CheckpointError(
-                "model 'hf-vlm' has no checkpoint",
-                "name a folder or a hub id: --model hf-vlm:FOLDER",
-            )
+        demand(path, self.card.name)
         folder = resolve(path, revision)
         from model_adapters.hf_vlm.loading import load
 

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -57,7 +58,7 @@ def question(index: int, **cells: str) -> dict[str, str]:
 
 def write_tsv(
     path: Path,
-    rows: Sequence[Mapping[str, str]],
+    rows: Sequence[Mapping[str, Any]],
     columns: Sequence[str] = COLUMNS,
     quoting: int = csv.QUOTE_MINIMAL,
 ) -> Path:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from model_adapters.cheers.config import CheersConfig
@@ -18,10 +14,9 @@ from model_adapters.cheers.loading import load_model
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sequence import count_images
+from tests.parity.golden_folder import DEVICE, GoldenFolder
+from tests.parity.places import golden_root
 
-torch.set_num_threads(1)  # the model is tiny: threads of two processes only spin on each other
-
-DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / "golden"
 STEPWISE = 1e-4
 """Tolerance of modules, prefills, logits, losses, gradients and single steps, by scale."""
 FREE_RUNNING = 2e-2
@@ -33,30 +28,8 @@ ZERO = 1e-6
 """Absolute tolerance of what is zero in exact arithmetic (attention key biases' gradients)."""
 
 
-DEVICE = os.environ.get("CHEERS_BENCH_DEVICE", "cpu")
-"""Where ours is computed: `CHEERS_BENCH_DEVICE=cuda python -m pytest tests/parity` on a GPU."""
-
-torch.backends.cudnn.allow_tf32 = False  # the tolerances are those of float32
-
-
-class Golden:
-    """One golden folder. A tensor that it lacks skips the test that asks for it, by name."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.names: list[str] = []
-        self.settings: dict[str, Any] = {}
-        if (folder / "golden.safetensors").is_file():
-            with safe_open(folder / "golden.safetensors", "pt") as reader:
-                self.names = sorted(reader.keys())
-            self.settings = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.names:
-            pytest.skip(f"{name} isn't in {self.folder}")
-        with safe_open(self.folder / "golden.safetensors", "pt") as reader:
-            tensor = reader.get_tensor(name)
-        return tensor.to(DEVICE) if tensor.is_floating_point() else tensor
+class Golden(GoldenFolder):
+    """The golden folder of CHEERS."""
 
     def get(self, name: str) -> Tensor | None:
         return self[name] if name in self.names else None
@@ -134,8 +107,7 @@ def comparable_ids(ours: list[list[int]], theirs: Tensor, end: int) -> Tensor:
 
 @cache
 def golden() -> Golden:
-    folder = os.environ.get("CHEERS_BENCH_GOLDEN")
-    return Golden((Path(folder) if folder else DEFAULT_FOLDER) / "cheers_tiny")
+    return Golden(golden_root() / "cheers_tiny", "golden.json")
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:

@@ -12,8 +12,9 @@ from model_adapters.cheers.rope import rotary
 from model_adapters.cheers.schedule import schedule
 from model_adapters.cheers.sequence import unconditional
 from model_adapters.cheers.time_embedding import sinusoid
-from tests.parity.cheers_golden import DEVICE, Golden
+from tests.parity.cheers_golden import Golden
 from tests.parity.cheers_rules import Expected, Rules
+from tests.parity.golden_folder import DEVICE
 
 rules = Rules()
 CASES = ["dummy", "eps", "heads", "image", "rope", "schedule", "time", "uncond", "vae", "vision"]

@@ -7,30 +7,25 @@ folder hasn't got is skipped by name.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / "golden"
+from tests.parity.places import golden_root
+
 MARKER = "golden_cases(file, **having): run once per line of a golden JSON-lines file"
 
 
-def golden_folder() -> Path:
-    return Path(os.environ.get("CHEERS_BENCH_GOLDEN") or DEFAULT_FOLDER)
-
-
 def golden_cases(file: str, having: Mapping[str, Any]) -> list[Any]:
-    path = golden_folder() / file
+    path = golden_root() / file
     if not path.is_file():
-        return [_absent(file, f"{file} isn't in the golden folder {golden_folder()}")]
+        return [_absent(file, f"{file} isn't in the golden folder {golden_root()}")]
     with path.open(encoding="utf-8") as lines:
         cases = [json.loads(line) for line in lines if line.strip()]
     chosen = [case for case in cases if all(case.get(key) == having[key] for key in having)]
     if not chosen:
-        return [_absent(file, f"{file} in {golden_folder()} has no case with {having}")]
+        return [_absent(file, f"{file} in {golden_root()} has no case with {having}")]
     return [pytest.param(case, id=str(case["id"])) for case in chosen]
 
 

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from model_adapters.tar.ar_dtok import ArDTok, load_ar_dtok
 from model_adapters.tar.language import Language, load_language
 from model_adapters.tar.ta_tok import TaTok, load_ta_tok
 from model_adapters.tar.vqvae import VqDecoder, load_vqvae
-
-torch.set_num_threads(1)  # the model is tiny: threads of two processes only spin on each other
-torch.backends.cudnn.allow_tf32 = False  # the tolerances are those of float32
-
-DEFAULT_FOLDER = Path(__file__).resolve().parents[1] / "golden"
-DEVICE = os.environ.get("CHEERS_BENCH_DEVICE", "cpu")
-"""Where ours is computed: `CHEERS_BENCH_DEVICE=cuda python -m pytest tests/parity` on a GPU."""
+from tests.parity.golden_folder import DEVICE, GoldenFolder
+from tests.parity.places import golden_root
 
 
-class TarGolden:
-    """One golden folder. A tensor that it lacks skips the test that asks for it, by name."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.names: list[str] = []
-        self.config: dict[str, Any] = {}
-        if (folder / "golden.safetensors").is_file():
-            with safe_open(folder / "golden.safetensors", "pt") as reader:
-                self.names = sorted(reader.keys())
-            self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.names:
-            pytest.skip(f"{name} isn't in {self.folder}")
-        with safe_open(self.folder / "golden.safetensors", "pt") as reader:
-            tensor = reader.get_tensor(name)
-        return tensor.to(DEVICE) if tensor.is_floating_point() else tensor
+class TarGolden(GoldenFolder):
+    """The golden folder of Tar."""
 
     def setting(self, *path: str) -> Any:
-        found: Any = self.config
+        found: Any = self.settings
         for key in path:
             if key not in found:
                 pytest.skip(f"config.json in {self.folder} has no {'.'.join(path)}")
@@ -76,5 +50,4 @@ class TarGolden:
 
 @cache
 def tar_golden() -> TarGolden:
-    folder = os.environ.get("CHEERS_BENCH_GOLDEN")
-    return TarGolden((Path(folder) if folder else DEFAULT_FOLDER) / "tar_tiny")
+    return TarGolden(golden_root() / "tar_tiny", "config.json")

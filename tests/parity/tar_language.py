@@ -13,8 +13,9 @@ from model_adapters.tar.painting import paint
 from model_adapters.tar.presets import Sampling
 from model_adapters.tar.prompts import answer_prompt, image_prompt
 from tests.parity.cheers_rules import Expected, Rules
+from tests.parity.golden_folder import DEVICE
 from tests.parity.tar_drawing import LIKELIEST, eight_bits
-from tests.parity.tar_golden import DEVICE, TarGolden
+from tests.parity.tar_golden import TarGolden
 
 rules = Rules()
 CASE = r"llm\.(?P<case>t2i_s(?P<scale>\d)|i2t_s(?P<pool>\d))"

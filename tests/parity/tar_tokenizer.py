@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from model_adapters.tar.images import to_pixels
 from model_adapters.tar.ta_tok import Encoded
 from tests.parity.cheers_rules import Expected, Rules
-from tests.parity.tar_golden import DEVICE, TarGolden
+from tests.parity.golden_folder import DEVICE
+from tests.parity.tar_golden import TarGolden
 
 rules = Rules()
 SCALE = r"ta\.scale(?P<pool>\d)\."

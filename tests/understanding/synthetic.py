@@ -6,7 +6,6 @@ Questions are those of the embedded world, so that cheers-nano can answer them.
 from __future__ import annotations
 
 import base64
-import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 
 from tasks.shapes.dataset import DATA_SEED, SPLIT, picture
 from tasks.shapes.world import MCQSample, mcq_sample, rotations, word_sample
+from tests.data.toys import write_tsv
 
 __all__ = ["BENCHMARKS", "picture_file", "write_benchmark", "write_rows"]
 
@@ -243,8 +243,4 @@ def write_benchmark(task: str, folder: Path, count: int = 8) -> Path:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Rows as pandas writes them to a TSV; columns are all that any row has."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return write_tsv(path, rows, columns)
