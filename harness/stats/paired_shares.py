@@ -12,6 +12,9 @@ from harness.stats.intervals import LEVEL, Interval, effective_size
 __all__ = ["paired_share_interval"]
 
 _EDGE = 1e-9
+_DOUBT = 9.0
+"""Flips are of two kinds, and one may come in clusters while the other doesn't: three independent
+flips, not one, balance the largest design effect (`tests/harness/test_stats_paired_shares.py`)."""
 
 
 def paired_share_interval(
@@ -41,7 +44,7 @@ def paired_share_interval(
         return None
     difference = estimate.value
     flips = gained + lost
-    size = effective_size(estimate, flips - difference**2, estimate.n * flips)
+    size = effective_size(estimate, flips - difference**2, estimate.n * flips, _DOUBT)
     z = student_quantile(level, estimate.degrees)
 
     def beyond(delta: float, cut: float) -> float:
