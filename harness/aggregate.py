@@ -43,6 +43,7 @@ __all__ = [
     "QUANTILES",
     "aggregate",
     "compute_metric",
+    "extreme_estimate",
     "metrics_by_group",
     "point_estimate",
     "sample_weights",
@@ -127,6 +128,7 @@ def value_of(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
     if not len(known.values):
         return MetricValue(name=spec.name, value=None)
     interval = _interval(spec, known)
+    unknown = bool(np.isnan(column.values).any())
     return MetricValue(
         name=spec.name,
         value=point_estimate(spec, known),
@@ -135,8 +137,8 @@ def value_of(spec: MetricSpec, column: ScoreColumn) -> MetricValue:
         n=len(known.values),
         clusters=len(np.unique(known.clusters)),
         method=interval.method if interval else "",
-        bound_low=_bound(spec, column, best=False),
-        bound_high=_bound(spec, column, best=True),
+        bound_low=extreme_estimate(spec, column, best=False) if unknown else None,
+        bound_high=extreme_estimate(spec, column, best=True) if unknown else None,
     )
 
 
@@ -153,6 +155,26 @@ def point_estimate(spec: MetricSpec, column: ScoreColumn) -> float | None:
     if spec.aggregation is Aggregation.SUM:
         return float(np.sum(column.values))
     return estimate_mean(column.values, column.clusters, strata_of(spec, column)).value
+
+
+def extreme_estimate(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> float | None:
+    """The metric if every unknown sample had scored lowest, or highest.
+
+    Args:
+        spec: Definition of the metric.
+        column: Scores of all samples; unknown ones are NaN.
+        best: Highest instead of lowest.
+
+    Returns:
+        The value; `None` where nothing limits what an unknown sample could add.
+    """
+    filled = column
+    if np.isnan(column.values).any():
+        fill = _extreme(spec, column, best=best)
+        if fill is None:
+            return None
+        filled = column.filled(*fill)
+    return point_estimate(spec, by_cluster(filled, spec.aggregation))
 
 
 def sample_weights(spec: MetricSpec, column: ScoreColumn) -> Floats:
@@ -192,14 +214,6 @@ def _ratio_interval(spec: MetricSpec, column: ScoreColumn) -> Interval | None:
     find = f1_interval if spec.aggregation is Aggregation.F1 else ratio_interval
     interval = find(parts, column.clusters)
     return interval and clip(interval, spec.low, spec.high)
-
-
-def _bound(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> float | None:
-    """The metric if every unknown sample had scored extremely; `None` if none is unknown."""
-    fill = _extreme(spec, column, best=best)
-    if fill is None or not np.isnan(column.values).any():
-        return None
-    return point_estimate(spec, by_cluster(column.filled(*fill), spec.aggregation))
 
 
 def _extreme(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> tuple[float, float] | None:

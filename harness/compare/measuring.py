@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from harness.aggregate import QUANTILES, point_estimate, strata_of
+from harness.aggregate import QUANTILES, extreme_estimate, point_estimate, strata_of
 from harness.columns import ScoreColumn, by_cluster
 from harness.compare.records import Change, Difference
 from harness.ratios import RATIOS
@@ -76,6 +76,7 @@ def measure_difference(
         n=int(known.sum()),
         clusters=len(np.unique(pair.first.clusters)),
         unknown=int((~known).sum()),
+        **({} if known.all() else _bounds(spec, _Pair(first, second))),
     )
     if not difference.n:
         return difference
@@ -93,6 +94,21 @@ def measure_difference(
         **_measure(spec, pair),
     )
     return msgspec.structs.replace(measured, change=_change(measured, measured.p_value))
+
+
+def _bounds(spec: MetricSpec, whole: _Pair) -> dict[str, Any]:
+    """The difference with the unknown samples of each run counted for it, and against it."""
+    lowest, highest = (
+        [extreme_estimate(spec, column, best=best) for column in whole] for best in (False, True)
+    )
+    return {
+        "bound_low": _minus(lowest[1], highest[0]),
+        "bound_high": _minus(highest[1], lowest[0]),
+    }
+
+
+def _minus(second: float | None, first: float | None) -> float | None:
+    return None if second is None or first is None else second - first
 
 
 def _measure(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:

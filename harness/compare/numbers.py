@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from harness.compare.records import Change, Difference
-from harness.records import MetricSpec
+from harness.numbers import Writer, number_writer
+from harness.records import Direction
 
-__all__ = ["ReadableDifference", "Writer", "change_text", "number_writer", "p_text", "readable"]
+__all__ = ["ReadableDifference", "bounds_text", "change_text", "p_text", "readable"]
+
+
+_MEANINGS = {
+    Change.BETTER: "better",
+    Change.WORSE: "worse",
+    Change.UNCLEAR: "no clear difference",
+    Change.UNKNOWN: "too few samples",
+}
 
 
 class ReadableDifference(NamedTuple):
@@ -23,7 +32,7 @@ class ReadableDifference(NamedTuple):
     """The second run's value."""
 
     difference: str
-    """The difference with its sign."""
+    """The difference with its sign, and its bounds where samples are unknown."""
 
     interval: str
     """Its 95% interval."""
@@ -53,7 +62,7 @@ def readable(difference: Difference) -> ReadableDifference:
         name=_name(difference),
         first=write(difference.first),
         second=write(difference.second),
-        difference=write(difference.difference, sign=True),
+        difference=_change(difference, write),
         interval="" if low is None else f"[{write(low, sign=True)}, {write(high, sign=True)}]",
         p_value=p_text(difference),
         change=change_text(difference),
@@ -69,14 +78,34 @@ def _name(difference: Difference) -> str:
     return difference.task if difference.primary else f"{difference.task} {difference.metric.name}"
 
 
+def _change(difference: Difference, write: Writer) -> str:
+    text, bounds = write(difference.difference, sign=True), bounds_text(difference, write)
+    return f"{text}, {bounds}" if bounds else text
+
+
+def bounds_text(difference: Difference, write: Writer) -> str:
+    """Where the difference lies if unknown samples count either way; empty if none is unknown."""
+    low, high = difference.bound_low, difference.bound_high
+    if low is None or high is None:
+        return ""
+    return f"bounds {write.bare(low, sign=True)} to {write.bare(high, sign=True)}"
+
+
 def change_text(difference: Difference) -> str:
-    """What a difference means, in words."""
-    return {
-        Change.BETTER: "better",
-        Change.WORSE: "worse",
-        Change.UNCLEAR: "no clear difference",
-        Change.UNKNOWN: "too few samples",
-    }[difference.change]
+    """What a difference means, in words; with a warning if unknown samples could turn it."""
+    doubt = ", unless unknown samples turn it" if _could_turn(difference) else ""
+    return _MEANINGS[difference.change] + doubt
+
+
+def _could_turn(difference: Difference) -> bool:
+    """Whether unknown samples, counted for the other run, would undo what was found."""
+    low, high = difference.bound_low, difference.bound_high
+    if difference.change not in (Change.BETTER, Change.WORSE) or low is None or high is None:
+        return False
+    rose = (difference.change is Change.BETTER) is (
+        difference.metric.direction is not Direction.LOWER
+    )
+    return low <= 0 if rose else high >= 0
 
 
 def p_text(difference: Difference) -> str:
@@ -94,35 +123,3 @@ def _count(difference: Difference) -> str:
     clustered = "" if difference.clusters == difference.n else f" in {difference.clusters}"
     unknown = f", {difference.unknown} unknown" if difference.unknown else ""
     return f"{difference.n}{clustered}{unknown}"
-
-
-class Writer(NamedTuple):
-    """Writes a metric's numbers: fractions in percent with one decimal, others to three digits."""
-
-    factor: float
-    """What numbers are multiplied by."""
-
-    unit: str
-    """What stands behind them."""
-
-    decimals: int | None
-    """Decimals; `None` is three digits."""
-
-    def __call__(self, value: float | None, *, sign: bool = False) -> str:
-        """One number, `?` if it isn't known."""
-        if value is None:
-            return "?"
-        scaled = value * self.factor + 0.0  # no minus sign on a zero
-        if self.decimals is not None:
-            rounded = round(scaled, self.decimals) + 0.0
-            text = f"{rounded:+.{self.decimals}f}" if sign else f"{rounded:.{self.decimals}f}"
-        else:
-            text = f"{scaled:+.3g}" if sign else f"{scaled:.3g}"
-        return f"{text} {self.unit}".rstrip()
-
-
-def number_writer(metric: MetricSpec) -> Writer:
-    """How a metric's numbers are written."""
-    if (metric.low, metric.high, metric.unit) == (0.0, 1.0, ""):
-        return Writer(100, "", 1)
-    return Writer(1, metric.unit, None)

@@ -98,6 +98,13 @@ class Difference(Record, frozen=True, kw_only=True):
     unknown: int = 0
     """Samples left out because a run has no score for them."""
 
+    bound_low: float | None = None
+    """The difference if unknown samples scored lowest in the second run, highest in the first."""
+
+    bound_high: float | None = None
+    """The difference the other way round. Both are `None` if no sample is unknown or scores are
+    unbounded."""
+
     only_first: int = 0
     """Paired samples with the higher score in the first run."""
 

@@ -205,6 +205,8 @@ def _facts(found: Evidence) -> dict[str, Any]:
         "n": difference.n,
         "clusters": difference.clusters,
         "unknown": difference.unknown,
+        "bound_low": difference.bound_low,
+        "bound_high": difference.bound_high,
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from harness.compare.numbers import Writer, number_writer
 from harness.gate.records import GateReport, GateVerdict, MetricVerdict, Saving
+from harness.numbers import Writer, number_writer
 
 __all__ = ["ReadableVerdict", "headline", "readable", "remarks", "sentence"]
 
@@ -108,12 +108,20 @@ def _notes(found: MetricVerdict) -> list[str]:
     write = number_writer(found.metric)
     notes = [found.reason] if found.reason else []
     if found.unknown and found.verdict is not GateVerdict.UNJUDGED:
-        notes.append(f"{found.unknown} samples without a score are left out")
+        notes.append(_left_out(found, write))
     if found.floor is not None:
         notes.append(f"two seeds of one model differ by up to {write(found.floor)} by chance")
     if found.saving is not None:
         notes.append(_saving(found.saving))
     return [*notes, found.saving_note] if found.saving_note else notes
+
+
+def _left_out(found: MetricVerdict, write: Writer) -> str:
+    text = f"{found.unknown} samples without a score are left out"
+    if found.bound_low is None or found.bound_high is None:
+        return text
+    low, high = (write(end, sign=True) for end in (found.bound_low, found.bound_high))
+    return f"{text}; counted against and for the candidate, the difference is {low} or {high}"
 
 
 def _saving(saving: Saving) -> str:

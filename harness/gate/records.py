@@ -112,6 +112,12 @@ class MetricVerdict(Record, frozen=True, kw_only=True):
     unknown: int = 0
     """Samples left out because a run has no score for them."""
 
+    bound_low: float | None = None
+    """The difference if they scored lowest in the candidate and highest in the baseline."""
+
+    bound_high: float | None = None
+    """The difference the other way round."""
+
     saving: Saving | None = None
     """Where a sequential gate could have stopped, if that was asked."""
 

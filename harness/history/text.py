@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from harness.compare.numbers import number_writer
 from harness.history.records import History, Series
 from harness.layout import json_text, table_row
+from harness.numbers import number_writer
 from harness.text import markdown
 
 __all__ = ["Format", "change_text", "render", "to_json", "to_markdown"]

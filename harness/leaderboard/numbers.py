@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from harness.leaderboard.table import Cell, Column
+from harness.numbers import MILLISECONDS, Writer, number_writer
 from harness.records import Direction, MetricSpec, TaskStatus
 
 __all__ = ["arrow", "cell_text", "heading", "interval_text", "value_text", "verdict_text"]
@@ -41,8 +40,7 @@ def value_text(cell: Cell, column: Column) -> str:
     """The point estimate with its unit, or `?` where nothing is known."""
     if cell.value is None or cell.value.value is None:
         return "?"
-    scale = _scale(cell, column.metric)
-    return f"{scale.text(cell.value.value)} {scale.unit}".rstrip()
+    return _writer(cell, column.metric)(cell.value.value)
 
 
 def interval_text(cell: Cell, column: Column) -> str:
@@ -50,8 +48,8 @@ def interval_text(cell: Cell, column: Column) -> str:
     value = cell.value
     if value is None or value.low is None or value.high is None:
         return ""
-    scale = _scale(cell, column.metric)
-    return f"[{scale.text(value.low)}, {scale.text(value.high)}]"
+    write = _writer(cell, column.metric).bare
+    return f"[{write(value.low)}, {write(value.high)}]"
 
 
 def verdict_text(cell: Cell) -> str:
@@ -62,31 +60,14 @@ def verdict_text(cell: Cell) -> str:
 def _incomplete(cell: Cell, column: Column) -> str:
     known = sum(cell.verdicts.get(name, 0) for name in ("ok", "wrong", "unparsed"))
     text = f"incomplete ({known}/{cell.total})" if cell.total else "not run yet"
-    value, scale = cell.value, _scale(cell, column.metric)
+    value, write = cell.value, _writer(cell, column.metric).bare
     if value is None or value.bound_low is None or value.bound_high is None:
         return text
-    return f"{text}, bounds {scale.text(value.bound_low)} to {scale.text(value.bound_high)}"
+    return f"{text}, bounds {write(value.bound_low)} to {write(value.bound_high)}"
 
 
-class _Scale(NamedTuple):
-    """How the numbers of one cell are written; one scale, so that its ends can be compared."""
-
-    factor: float
-    unit: str
-    decimals: int | None
-
-    def text(self, number: float) -> str:
-        scaled = number * self.factor
-        if self.decimals is not None:
-            return f"{scaled:.{self.decimals}f}"
-        return f"{scaled:,.0f}" if abs(scaled) >= 1000 else f"{scaled:.3g}"
-
-
-def _scale(cell: Cell, metric: MetricSpec) -> _Scale:
-    """Percent with one decimal for fractions, milliseconds below a second, else three digits."""
-    if (metric.low, metric.high, metric.unit) == (0.0, 1.0, ""):
-        return _Scale(100, "", 1)
+def _writer(cell: Cell, metric: MetricSpec) -> Writer:
     value = cell.value.value if cell.value is not None else None
     if metric.unit == "s" and value is not None and value < 1:
-        return _Scale(1000, "ms", None)
-    return _Scale(1, metric.unit, None)
+        return MILLISECONDS
+    return number_writer(metric)

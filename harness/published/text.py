@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.layout import json_text, table_row
+from harness.numbers import unit_writer
 from harness.published.reproduction import Line, Reproduction, Verdict
 from harness.text import markdown
 
@@ -32,9 +33,7 @@ def number_text(value: float | None, unit: str) -> str:
         >>> number_text(0.704, ""), number_text(584.0, "points"), number_text(None, "")
         ('70.4', '584 points', '-')
     """
-    if value is None:
-        return "-"
-    return f"{value:.4g} {unit}" if unit else f"{100 * value:.1f}"
+    return "-" if value is None else unit_writer(unit)(value)
 
 
 def _table(reproduction: Reproduction) -> Iterator[str]:

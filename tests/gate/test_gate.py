@@ -21,6 +21,7 @@ from harness.gate import (
     Undecided,
     judge,
 )
+from harness.gate.numbers import remarks
 from harness.noise import MetricNoise, NoiseReport, family, write_noise
 from harness.records import Direction, RunStatus
 from tests.gate.made import flipped, made, plan, rows, share
@@ -206,6 +207,9 @@ def test_samples_without_a_score(tmp_path: Path):
     )
     report = gate(tmp_path / "x", rows(BASE), rows(holed), Policy(unknown=0.01))
     assert (only(report).n, only(report).unknown, report.exit_code) == (298, 2, 0)
+    assert (only(report).bound_low, only(report).bound_high) == pytest.approx((-2 / 300, 0.0))
+    (note,) = [line for line in remarks(report) if "left out" in line]
+    assert note.endswith("against and for the candidate, the difference is -0.7 or +0.0")
 
 
 def test_too_few_samples_for_the_policy(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -13,6 +14,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.compare import Change, Comparison, Difference, compare_runs, render
+from harness.compare.numbers import change_text
 from harness.errors import LedgerError, UnknownNameError
 from harness.ledger import Ledger
 from harness.records import (
@@ -262,6 +264,64 @@ def test_unknown_samples_are_left_out_of_both_sides(make_run: MakeRun):
     assert (mean.n, mean.unknown, mean.difference) == (119, 1, 0)
     every = _of(compare_runs(whole, holed), "all")
     assert (every.n, every.unknown) == (39, 1)
+
+
+def test_unknown_samples_are_counted_both_ways(make_run: MakeRun):
+    """One of 120 images, and one of 40 prompts, may still be right or wrong."""
+    whole, holed = make_run(level=0.6), make_run(level=0.6, fails="p003#1")
+    comparison = compare_runs(whole, holed)
+    mean, every = _of(comparison, "mean"), _of(comparison, "all")
+    assert mean.bound_high - mean.bound_low == pytest.approx(1 / 120)
+    assert every.bound_high - every.bound_low in (pytest.approx(1 / 40), pytest.approx(0.0))
+    assert mean.bound_low <= 0 <= mean.bound_high
+    again = _of(compare_runs(holed, whole), "mean")
+    assert (again.bound_low, again.bound_high) == (-mean.bound_high, -mean.bound_low)
+
+
+def test_samples_unknown_in_both_runs_may_differ_either_way(make_run: MakeRun):
+    holed = make_run(fails="p003#1")
+    mean = _of(compare_runs(holed, holed), "mean")
+    assert (mean.bound_low, mean.bound_high) == pytest.approx((-1 / 120, 1 / 120))
+
+
+def test_without_unknown_samples_there_are_no_bounds(make_run: MakeRun):
+    mean = _of(compare_runs(make_run(), make_run(level=0.3)), "mean")
+    assert (mean.bound_low, mean.bound_high) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "direction", "bounds", "doubted"),
+    [
+        (Change.BETTER, Direction.HIGHER, (-0.01, 0.1), True),
+        (Change.BETTER, Direction.HIGHER, (0.01, 0.1), False),
+        (Change.WORSE, Direction.HIGHER, (-0.1, 0.01), True),
+        (Change.WORSE, Direction.HIGHER, (-0.1, -0.01), False),
+        (Change.BETTER, Direction.LOWER, (-0.1, 0.01), True),
+        (Change.WORSE, Direction.LOWER, (0.01, 0.1), False),
+        (Change.UNCLEAR, Direction.HIGHER, (-0.1, 0.1), False),
+    ],
+)
+def test_a_verdict_that_unknown_samples_could_turn_says_so(
+    change: Change, direction: Direction, bounds: tuple[float, float], *, doubted: bool
+):
+    low, high = bounds
+    text = change_text(
+        Difference(
+            task="t",
+            metric=MetricSpec(name="m", score="s", direction=direction),
+            primary=True,
+            protocol_hash="",
+            change=change,
+            bound_low=low,
+            bound_high=high,
+        )
+    )
+    assert ("unless unknown samples turn it" in text) is doubted
+
+
+def test_bounds_stand_beside_the_difference(make_run: MakeRun):
+    text = render(compare_runs(make_run(), make_run(fails="p003#1")), "md")
+    assert re.search(r"\+0\.0, bounds -0\.\d to \+0\.\d", text)
 
 
 def test_another_protocol_is_not_compared(make_run: MakeRun):
