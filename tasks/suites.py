@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.records import Suite, SuiteEntry
+from harness.records import JsonValue, Suite, SuiteEntry
 
-__all__ = ["GENERATION", "PAPER", "SHAPES", "SMOKE", "UNDERSTANDING"]
+__all__ = ["GENERATION", "PAPER", "PAPER_CORRECTED", "SHAPES", "SMOKE", "UNDERSTANDING"]
 
 SMOKE = Suite(
     name="smoke",
@@ -102,3 +102,26 @@ PAPER = Suite(
     ),
 )
 """The tasks of the official evaluation's scripts (AI9Stars/Cheers at commit da1cb77)."""
+
+_CORRECTED: dict[str, dict[str, JsonValue]] = {
+    "mathvista": {"scorer": "corrected"},
+    "chartqa": {"scorer": "corrected"},
+    "dpg-bench": {"scorer": "corrected"},
+    "mmmu": {"extraction": "exact", "open_answers": "mmmu"},
+}
+
+
+def _corrected(entry: SuiteEntry) -> SuiteEntry:
+    """The entry with every choice of scoring at the corrected rule; what is asked stays."""
+    rules = _CORRECTED.get(entry.task, {"extraction": "exact"} if entry.options else {})
+    return SuiteEntry(task=entry.task, options={**entry.options, **rules})
+
+
+PAPER_CORRECTED = Suite(
+    name="paper-corrected",
+    summary="The suite paper's questions and pictures, scored by the corrected rules.",
+    entries=tuple(
+        entry if entry.task == "geneval" else _corrected(entry) for entry in PAPER.entries
+    ),
+)
+"""`cheers-bench score RUN --suite paper-corrected` scores a run of `paper` by it, without its model."""

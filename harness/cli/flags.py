@@ -11,7 +11,7 @@ from harness.records import JsonValue
 if TYPE_CHECKING:
     from harness.runspec import TaskRef
 
-__all__ = ["read_flags"]
+__all__ = ["read_flags", "read_options"]
 
 
 def read_flags(
@@ -47,17 +47,32 @@ def read_flags(
     return {**others, "suite": suite, "model": ref, "tasks": _tasks(tasks, suite, task_options)}
 
 
+def read_options(texts: Sequence[str], known: Sequence[str]) -> dict[str, dict[str, JsonValue]]:
+    """Options of tasks, each as `TASK.K=V`.
+
+    Args:
+        texts: The options.
+        known: Tasks that they may belong to.
+
+    Raises:
+        SpecError: One is malformed, or belongs to no such task.
+    """
+    by_task: dict[str, dict[str, JsonValue]] = {}
+    for text in texts:
+        task = _named_in(text, known)
+        by_task.setdefault(task, {}).update(_pairs([text[len(task) + 1 :]]))
+    return by_task
+
+
 def _tasks(names: Sequence[str], suite: str | None, options: Sequence[str]) -> tuple[TaskRef, ...]:
     from harness.registry import suites
     from harness.runspec import TaskRef
 
-    by_task: dict[str, dict[str, JsonValue]] = {name: {} for name in names}
     entries = suites().get(suite).entries if suite and options else ()
-    known = [*by_task, *(entry.task for entry in entries)]
-    for text in options:
-        task = _named_in(text, known)
-        by_task.setdefault(task, {}).update(_pairs([text[len(task) + 1 :]]))
-    return tuple(TaskRef(task=name, options=given) for name, given in by_task.items())
+    given = read_options(options, [*names, *(entry.task for entry in entries)])
+    return tuple(
+        TaskRef(task=name, options=given.get(name, {})) for name in dict.fromkeys([*names, *given])
+    )
 
 
 def _named_in(text: str, known: Sequence[str]) -> str:

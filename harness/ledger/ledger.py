@@ -56,6 +56,9 @@ class Entry(NamedTuple):
     request_digest: str
     """Digest of the whole request, pictures included; empty if it wasn't asked."""
 
+    error: str | None = None
+    """Traceback of the model's failure."""
+
 
 class Counts(NamedTuple):
     """How far a task is."""
@@ -274,4 +277,5 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         outcome=outcome,
         prompt=prompt or "",
         request_digest=request or "",
+        error=error,
     )

@@ -10,6 +10,7 @@ from harness.run.progress import (
     make_progress,
 )
 from harness.run.rescore import rescore
+from harness.run.score_otherwise import score_otherwise
 from harness.run.settings import EngineSettings
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "make_progress",
     "plan",
     "rescore",
+    "score_otherwise",
 ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.adapter import ModelAdapter
-from harness.errors import BenchError, ProtocolMismatchError, RunFailedError, RunInterruptedError
+from harness.errors import BenchError, ProtocolMismatchError, RunFailedError
 from harness.models import build_model
 from harness.records import ModelCard, RunManifest, RunStatus
 from harness.run.batches import BatchSizes
+from harness.run.ending import status_kept
 from harness.run.folder import check_tasks, make_manifest, open_folder, set_status
 from harness.run.generating import generate
-from harness.run.interruption import Interruption, stopped
+from harness.run.interruption import Interruption
 from harness.run.job import Job
 from harness.run.measuring import measure
 from harness.run.progress import NoProgress, Progress
@@ -77,7 +78,7 @@ def execute(
             command=command,
         )
         ledger, manifest = open_folder(folder, wanted)
-        with ledger, _status(folder, manifest), Interruption() as interruption:
+        with ledger, status_kept(folder, manifest), Interruption() as interruption:
             job = Job(
                 ledger=ledger,
                 seed=spec.seed,
@@ -153,20 +154,3 @@ def _count(job: Job, planned: Sequence[PlannedTask], card: ModelCard) -> None:
 
 def _joined(failures: Sequence[RunFailedError]) -> RunFailedError:
     return RunFailedError("\n\n".join(error.what for error in failures), failures[0].remedy)
-
-
-@contextmanager
-def _status(folder: Path, manifest: RunManifest) -> Iterator[None]:
-    """Leave the right status in the manifest when a run ends early."""
-    try:
-        yield
-    except RunInterruptedError:
-        set_status(folder, manifest, RunStatus.INTERRUPTED)
-        raise
-    except KeyboardInterrupt:
-        set_status(folder, manifest, RunStatus.INTERRUPTED)
-        raise stopped() from None
-    except BaseException:
-        with suppress(BenchError):  # the disk may be full; the first error is the one to show
-            set_status(folder, manifest, RunStatus.FAILED)
-        raise
