@@ -124,4 +124,4 @@ PAPER_CORRECTED = Suite(
         entry if entry.task == "geneval" else _corrected(entry) for entry in PAPER.entries
     ),
 )
-"""`cheers-bench score RUN --suite paper-corrected` scores a run of `paper` by it, without its model."""
+"""`cheers-bench score RUN --suite paper-corrected` scores a run of `paper` by it."""

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import BenchError
-from harness.records import Record, SuiteEntry
+from harness.records import Capability, JsonValue, Record, SuiteEntry
+from harness.registry import tasks
 from harness.run import plan
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from harness.sources import open_source
 
 __all__ = ["Cost", "Rates", "costs", "costs_text", "read_rates"]
 
-_ANSWER, _DRAW = "answer_seconds_p50", "generate_image_seconds_p50"
+_KINDS = (
+    Capability.EDIT_IMAGE,
+    Capability.GENERATE_IMAGE,
+    Capability.RECONSTRUCT,
+    Capability.LOGLIKELIHOOD,
+    Capability.ANSWER,
+)
+"""Kinds of request, the costliest first: a task that needs several is charged for that one."""
 
 
 class Rates(Record, frozen=True, kw_only=True):
     """Seconds of single requests, as the latency probe measured them."""
 
-    answer: float | None = None
-    """Median seconds of an answer."""
+    seconds: Mapping[Capability, float] = {}
+    """Median seconds of a request of each kind."""
 
-    draw: float | None = None
-    """Median seconds of an image."""
+    steps: int | None = None
+    """Denoising steps of the pictures that were timed."""
 
     device: str = ""
     """Where they were measured."""
@@ -64,8 +72,13 @@ def read_rates(folder: Path | None) -> Rates:
         return Rates()
     with open_source(folder) as source:
         values = {m.name: m.value for result in source.results() for m in result.metrics}
-        device = source.manifest.fingerprint.device
-    return Rates(answer=values.get(_ANSWER), draw=values.get(_DRAW), device=device)
+        found = source.manifest.fingerprint
+    seconds = {kind: values.get(f"{kind.value}_seconds_p50") for kind in _KINDS}
+    return Rates(
+        seconds={kind: value for kind, value in seconds.items() if value is not None},
+        steps=_steps(found.defaults),
+        device=found.device,
+    )
 
 
 def costs(entries: Sequence[SuiteEntry], model: ModelRef, rates: Rates) -> list[Cost]:
@@ -74,7 +87,8 @@ def costs(entries: Sequence[SuiteEntry], model: ModelRef, rates: Rates) -> list[
     Args:
         entries: The tasks.
         model: The model; its weights aren't loaded.
-        rates: Seconds of single requests.
+        rates: Seconds of single requests. Where a task demands other steps than were timed, a
+            picture's are scaled by them: the denoiser is what costs.
     """
     return [_cost(entry, model, rates) for entry in entries]
 
@@ -88,7 +102,7 @@ def _cost(entry: SuiteEntry, model: ModelRef, rates: Rates) -> Cost:
     if not work.applicable:
         lacks = ", ".join(work.missing)
         return Cost(task=entry.task, problem=f"the model has no capability {lacks}")
-    each = rates.draw if work.images_out else rates.answer
+    each = _each(entry, rates)
     return Cost(
         task=entry.task,
         samples=work.samples,
@@ -97,6 +111,22 @@ def _cost(entry: SuiteEntry, model: ModelRef, rates: Rates) -> Cost:
         images_out=work.images_out,
         hours=None if each is None else each * work.samples / 3600,
     )
+
+
+def _each(entry: SuiteEntry, rates: Rates) -> float | None:
+    """Seconds of one request; those of pictures grow with the steps that the task demands."""
+    task = tasks().get(entry.task)(entry.options)
+    needed = [kind for kind in _KINDS if kind in task.metadata.requires]
+    seconds = rates.seconds.get(needed[0]) if needed else None
+    asked = _steps(task.decoding())
+    if seconds is None or asked is None:
+        return seconds
+    return None if rates.steps is None else seconds * asked / rates.steps
+
+
+def _steps(decoding: Mapping[str, JsonValue]) -> int | None:
+    steps = decoding.get("steps")
+    return steps if isinstance(steps, int) else None
 
 
 def costs_text(found: Sequence[Cost], rates: Rates) -> str:

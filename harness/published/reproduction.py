@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.records import (
     JsonValue,
     MetricSpec,
     MetricValue,
+    Modality,
     Record,
     RunManifest,
     Suite,
@@ -30,7 +32,7 @@ class Verdict(StrEnum):
     """What became of a published number."""
 
     REPRODUCED = "reproduced within noise"
-    """It lies in the 95% interval of ours."""
+    """The 95% interval of the difference contains 0."""
 
     DIFFERS = "differs"
     """It doesn't."""
@@ -65,6 +67,13 @@ class Line(Record, frozen=True, kw_only=True):
 
     difference: float | None = None
     """Ours minus the published one, in our unit."""
+
+    difference_low: float | None = None
+    """Lower end of the difference's 95% interval. What was published has an error too where it's
+    pictures that were drawn without a seed; of greedy answers to given questions it has none."""
+
+    difference_high: float | None = None
+    """Upper end."""
 
     reasons: tuple[str, ...] = ()
     """What sets the two apart besides chance."""
@@ -169,22 +178,43 @@ def _line(
     obstacles: tuple[str, ...],
 ) -> Line:
     assert value.value is not None  # noqa: S101 -- `_values` leaves the others out
+    interval = _difference(number, value, 2 if _drawn(one) else 1)
     return Line(
         published=number,
-        verdict=Verdict.NOT_COMPARABLE if obstacles else _verdict(number, value),
+        verdict=Verdict.NOT_COMPARABLE if obstacles else _verdict(interval),
         run=one.label,
         protocol=f"{one.plan.protocol.id} {one.plan.protocol.hash}",
         ours=value,
         unit=spec.unit,
         difference=value.value - number.ours,
+        difference_low=interval and interval[0],
+        difference_high=interval and interval[1],
         reasons=(*obstacles, *_remarks(number, one)),
     )
 
 
-def _verdict(number: PublishedNumber, value: MetricValue) -> Verdict:
-    if value.low is None or value.high is None:
+def _drawn(one: _Found) -> bool:
+    """Whether chance is in the published number as it is in ours: new pictures every time."""
+    return Modality.IMAGE in one.plan.metadata.outputs
+
+
+def _difference(
+    number: PublishedNumber, value: MetricValue, draws: int
+) -> tuple[float, float] | None:
+    """Ends of the difference's interval, where `draws` numbers have an error like that of ours."""
+    if value.value is None or value.low is None or value.high is None:
+        return None
+    below, above = value.value - value.low, value.high - value.value
+    if draws == 2:  # the lower end is reached if ours is too low or the published one too high
+        below = above = math.hypot(below, above)
+    difference = value.value - number.ours
+    return difference - below, difference + above
+
+
+def _verdict(interval: tuple[float, float] | None) -> Verdict:
+    if interval is None:
         return Verdict.NOT_COMPARABLE
-    return Verdict.REPRODUCED if value.low <= number.ours <= value.high else Verdict.DIFFERS
+    return Verdict.REPRODUCED if interval[0] <= 0 <= interval[1] else Verdict.DIFFERS
 
 
 def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
@@ -195,6 +225,8 @@ def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
         yield f"{one.manifest.model.name} is a control"
     if number.note:
         yield number.note
+    if _drawn(one):
+        yield "both are draws without a common seed, so the difference has the error of two"
 
 
 def _obstacles(

@@ -11,7 +11,7 @@ from harness.text import markdown
 
 __all__ = ["number_text", "to_json", "to_markdown"]
 
-_HEAD = ("task", "metric", "published", "ours", "95% interval", "difference", "verdict", "run")
+_HEAD = ("task", "metric", "published", "ours", "95% interval", "difference [95%]", "verdict", "run")
 
 
 def to_json(reproduction: Reproduction) -> str:
@@ -52,18 +52,25 @@ def _cells(line: Line) -> tuple[str, ...]:
         published = f"{number.value:g} ({markdown(number.unit)})"
         return number.task, number.metric, published, "-", "-", "-", line.verdict.value, "-"
     low, high = (number_text(end, line.unit) for end in (ours.low, ours.high))
-    difference = number_text(line.difference, line.unit)
-    sign = "+" if line.difference is not None and line.difference > 0 else ""
     return (
         number.task,
         number.metric,
         published,
         number_text(ours.value, line.unit),
         f"[{low}, {high}]",
-        f"{sign}{difference}",
+        _difference(line),
         line.verdict.value,
         markdown(line.run),
     )
+
+
+def _difference(line: Line) -> str:
+    write = unit_writer(line.unit)
+    if line.difference_low is None or line.difference_high is None:
+        return write(line.difference, sign=True)
+    ends = (line.difference_low, line.difference_high)
+    low, high = (write.bare(end, sign=True) for end in ends)
+    return f"{write(line.difference, sign=True)} [{low}, {high}]"
 
 
 def _reasons(reproduction: Reproduction) -> Iterator[str]:

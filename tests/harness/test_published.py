@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ import pytest
 from harness.cli.main import main
 from harness.errors import DataError, ProtocolMismatchError
 from harness.published import published_folder, read_published, reproduce, to_markdown, versus
-from harness.published.planning import Rates, costs, costs_text, read_rates
+from harness.published.planning import Rates, _each, costs, costs_text, read_rates
 from harness.published.reproduction import Verdict
-from harness.records import Suite, SuiteEntry
+from harness.records import Capability, Suite, SuiteEntry
 from harness.registry import suites
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
@@ -112,6 +114,37 @@ def test_a_number_in_our_interval_is_reproduced(run: Path, tmp_path: Path):
     assert (found.missing, found.command) == ((), "")
 
 
+def test_the_difference_of_given_questions_has_the_error_of_ours(run: Path, tmp_path: Path):
+    (line,) = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "null").lines
+    ends = (line.ours.low - 0.26, line.ours.high - 0.26)
+    assert (line.difference_low, line.difference_high) == pytest.approx(ends)
+
+
+def test_the_difference_of_two_draws_has_the_error_of_both(tmp_path: Path):
+    options = {"prompts": 4, "images": 2}
+    spec = RunSpec(
+        tasks=(TaskRef(task="shapes-geneval", options=options),),
+        model=ModelRef(name="null"),
+        out=str(tmp_path / "drawn"),
+    )
+    execute(spec)
+    suite = Suite(
+        name="toy", summary="Toy.", entries=(SuiteEntry(task="shapes-geneval", options=options),)
+    )
+    published = numbers(tmp_path, row(10, task="shapes-geneval", metric="overall"))
+    (line,) = reproduce("toy", published, [tmp_path / "drawn"], suite, "null").lines
+    ours = line.ours
+    half = math.hypot(ours.value - ours.low, ours.high - ours.value)
+    assert line.difference_high - line.difference == pytest.approx(half)
+    assert line.difference - line.difference_low == pytest.approx(half)
+    assert any("two" in reason for reason in line.reasons)
+
+
+def test_the_table_has_the_interval_of_the_difference(run: Path, tmp_path: Path):
+    found = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "null")
+    assert re.search(r"-1\.0 \[-\d+\.\d, \+\d+\.\d\]", to_markdown(found))
+
+
 def test_a_run_of_another_model_says_so(run: Path, tmp_path: Path):
     (line,) = reproduce("toy", numbers(tmp_path, row(26)), [run], SUITE, "cheers:/ckpt").lines
     assert line.verdict is Verdict.NOT_COMPARABLE
@@ -183,7 +216,8 @@ def test_costs_come_from_the_plan_and_the_probe(tmp_path: Path):
         SuiteEntry(task="shapes-geneval", options={"prompts": 3, "images": 2}),
         SuiteEntry(task="dpg-bench"),
     )
-    rates = Rates(answer=10.0, draw=100.0, device="toy")
+    seconds = {Capability.ANSWER: 10.0, Capability.GENERATE_IMAGE: 100.0}
+    rates = Rates(seconds=seconds, device="toy")
     answers, drawings, problem = costs(entries, ModelRef(name="null"), rates)
     assert (answers.samples, answers.images_in, answers.hours) == (36, 36, pytest.approx(0.1))
     assert (drawings.samples, drawings.images_out) == (36, 36)
@@ -204,10 +238,26 @@ def test_rates_are_read_off_a_run(tmp_path: Path):
     )
     execute(spec)
     rates = read_rates(tmp_path / "run")
-    assert rates.answer is not None
-    assert rates.answer > 0
-    assert rates.draw is not None
+    assert set(rates.seconds) >= {Capability.ANSWER, Capability.GENERATE_IMAGE}
+    assert all(seconds > 0 for seconds in rates.seconds.values())
     assert read_rates(None) == Rates()
+
+
+def test_pictures_cost_what_their_steps_cost():
+    """GenEval's script draws with 80 steps, whatever the probe timed."""
+    entry = SuiteEntry(task="geneval", options={"preset": "cheers-script"})
+    seconds = {Capability.GENERATE_IMAGE: 10.0}
+    at_20, at_80, unknown = (
+        _each(entry, Rates(seconds=seconds, steps=steps)) for steps in (20, 80, None)
+    )
+    assert (at_20, at_80, unknown) == (pytest.approx(40.0), pytest.approx(10.0), None)
+
+
+def test_an_edit_costs_what_edits_cost():
+    entry = SuiteEntry(task="shapes-edit", options={})
+    seconds = {Capability.EDIT_IMAGE: 3.0, Capability.GENERATE_IMAGE: 10.0, Capability.ANSWER: 1.0}
+    assert _each(entry, Rates(seconds=seconds)) == 3.0
+    assert _each(entry, Rates(seconds={Capability.ANSWER: 1.0})) is None
 
 
 def test_published_and_measured_stand_apart(run: Path, tmp_path: Path):
