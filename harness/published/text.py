@@ -11,7 +11,16 @@ from harness.text import markdown
 
 __all__ = ["number_text", "to_json", "to_markdown"]
 
-_HEAD = ("task", "metric", "published", "ours", "95% interval", "difference [95%]", "verdict", "run")
+_HEAD = (
+    "task",
+    "metric",
+    "published",
+    "ours",
+    "95% interval",
+    "difference [95%]",
+    "verdict",
+    "run",
+)
 
 
 def to_json(reproduction: Reproduction) -> str:

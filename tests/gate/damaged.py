@@ -13,7 +13,7 @@ from harness.records import Response
 from model_adapters.cheers import Checkpoint
 from model_adapters.cheers.embedded import CheersNano
 
-__all__ = ["NoisyVAE", "ShiftedTokens", "SwappedChannels"]
+__all__ = ["NoisyVAE", "ShiftedTokens", "SwappedChannels", "Unguided"]
 
 LAYER = "vae_model.decoder.mid.block_1.conv2.weight"
 
@@ -49,6 +49,18 @@ def _swapped(response: Response) -> Response:
     assert response.image is not None
     pixels = np.asarray(response.image)[..., ::-1]
     return msgspec.structs.replace(response, image=Image.fromarray(np.ascontiguousarray(pixels)))
+
+
+class Unguided(CheersNano):
+    """Draws without guidance, whatever it's asked; nothing in the fingerprint shows it."""
+
+    def generate_image(self, requests: Sequence[Any]) -> list[Response]:
+        return super().generate_image([_unguided(request) for request in requests])
+
+
+def _unguided(request: Any) -> Any:
+    decoding = msgspec.structs.replace(request.decoding, cfg_scale=1.0)
+    return msgspec.structs.replace(request, decoding=decoding)
 
 
 class ShiftedTokens(CheersNano):

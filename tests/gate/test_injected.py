@@ -13,19 +13,25 @@ import msgspec
 import pytest
 
 from harness.baselines import read_baseline
-from harness.gate import GateReport, GateVerdict, Policy, Seeds, judge, read_policy
+from harness.gate import GateReport, GateVerdict, MetricRule, Policy, Seeds, judge, read_policy
 from harness.registry import models, suites
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
-from tests.gate.damaged import NoisyVAE, ShiftedTokens, SwappedChannels
+from tests.gate.damaged import NoisyVAE, ShiftedTokens, SwappedChannels, Unguided
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "results" / "baselines" / "cheers-nano-smoke"
 POLICY = read_policy(ROOT / "docs" / "gate.yaml")
 SCORES_ALONE = msgspec.structs.replace(POLICY, same=())
-BUGS = {"noisy-vae": NoisyVAE, "swapped-channels": SwappedChannels, "shifted": ShiftedTokens}
+BUGS = {
+    "noisy-vae": NoisyVAE,
+    "swapped-channels": SwappedChannels,
+    "shifted": ShiftedTokens,
+    "unguided": Unguided,
+}
+WHOLE = "shapes-geneval"
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +106,24 @@ def test_guidance_switched_off_shows_in_the_fingerprint(tmp_path: Path):
     _show("cfg off", report)
     assert [one.field for one in report.changed if one.fails] == ["defaults"]
     assert report.exit_code == 1
+
+
+def _whole(out: Path, model: str) -> Path:
+    """All 960 images of the embedded GenEval."""
+    spec = RunSpec(tasks=(TaskRef(task=WHOLE),), model=ModelRef(name=model), out=str(out))
+    execute(spec)
+    return out
+
+
+@pytest.mark.timeout(7200)
+def test_guidance_ignored_in_silence_shows_in_all_images(tmp_path: Path):
+    """No field of the fingerprint tells; 120 images don't either, 960 do."""
+    before, after = (_whole(tmp_path / model, model) for model in ("cheers-nano", "unguided"))
+    policy = Policy(tasks={WHOLE: {"overall": MetricRule(margin=0.03)}})
+    report = judge(before, after, policy, sequential=0)
+    _show("guidance ignored, 960 images", report)
+    assert not [one for one in report.changed if one.fails]
+    assert _regressed(report) == {WHOLE}
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
