@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.errors import BenchError
 from harness.records import Capability, JsonValue, Record, SuiteEntry
 from harness.registry import tasks
-from harness.run import plan
+from harness.run import PlannedWork, plan
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from harness.sources import open_source
 
@@ -96,7 +97,7 @@ def costs(entries: Sequence[SuiteEntry], model: ModelRef, rates: Rates) -> list[
 def _cost(entry: SuiteEntry, model: ModelRef, rates: Rates) -> Cost:
     ref = TaskRef(task=entry.task, limit=entry.limit, options=entry.options)
     try:
-        (work,) = plan(RunSpec(tasks=(ref,), model=model, out="runs/not-there")).tasks
+        work = _planned(ref, model)
     except BenchError as error:
         return Cost(task=entry.task, problem=error.what.splitlines()[0])
     if not work.applicable:
@@ -111,6 +112,12 @@ def _cost(entry: SuiteEntry, model: ModelRef, rates: Rates) -> Cost:
         images_out=work.images_out,
         hours=None if each is None else each * work.samples / 3600,
     )
+
+
+def _planned(ref: TaskRef, model: ModelRef) -> PlannedWork:
+    with TemporaryDirectory() as nothing:  # a run that isn't there has everything left to do
+        (work,) = plan(RunSpec(tasks=(ref,), model=model, out=f"{nothing}/run")).tasks
+    return work
 
 
 def _each(entry: SuiteEntry, rates: Rates) -> float | None:
