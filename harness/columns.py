@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from array import array
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ class ScoreColumn(NamedTuple):
 
     def known(self) -> ScoreColumn:
         """The samples in the point estimate."""
-        return self.pick(~np.isnan(self.values))
+        known = ~np.isnan(self.values)
+        return self if known.all() else self.pick(known)
 
     def pick(self, mask: np.ndarray) -> ScoreColumn:
         """The samples where `mask` holds."""
@@ -99,12 +101,12 @@ class ColumnBuilder:
         self._strata.append(_name_hash(row.sample.category or ""))
 
     def column(self) -> ScoreColumn:
-        """What was gathered."""
+        """What was gathered; it isn't copied, so nothing can be added while the column lives."""
         return ScoreColumn(
-            np.array(self._values, dtype=np.float64),
-            np.array(self._clusters, dtype=np.int64),
-            np.array(self._strata, dtype=np.int64),
-            np.array(self._over, dtype=np.float64) if self._rule else None,
+            np.asarray(self._values),
+            np.asarray(self._clusters, dtype=np.int64),
+            np.asarray(self._strata, dtype=np.int64),
+            np.asarray(self._over) if self._rule else None,
         )
 
     def _add_scores(self, row: ScoredSample) -> None:
@@ -131,6 +133,7 @@ class ColumnBuilder:
             )
 
 
+@lru_cache(4096)  # a sample's names are asked for by each metric, a category's by all its samples
 def _name_hash(name: str) -> int:
     # 64 bits stand for a name, so a million names needn't be kept; unlike `hash`, the same in
     # every process, so sums are made in the same order and rescoring repeats every digit.

@@ -15,7 +15,7 @@ _BITS = 63  # fits torch.Generator.manual_seed and SQLite's signed INTEGER
 
 def _hash_to_seed(*parts: object) -> int:
     # Length-prefixed parts: ("ab", "c") and ("a", "bc") must not collide.
-    text = "".join(f"{len(str(part))}:{part}" for part in parts)
+    text = "".join([f"{len(part)}:{part}" for part in map(str, parts)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> (64 - _BITS)
 
 

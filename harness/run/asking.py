@@ -15,7 +15,7 @@ from harness.records import Request, Sample
 from harness.seeds import sample_seed
 from harness.task import Task
 
-__all__ = ["Ask", "Asker", "GroupKey", "request_digest"]
+__all__ = ["Ask", "Asked", "GroupKey", "addressed", "ask", "request_digest"]
 
 _DIGITS = 16
 _LATER = {"raw": False, "contexts": None, "rolling": False}
@@ -65,31 +65,40 @@ class Ask(NamedTuple):
         return getattr(self.request, "prompt", "")
 
 
-class Asker:
-    """Builds the requests of one task.
+class Asked(NamedTuple):
+    """A request as the task makes it."""
+
+    request: Request
+    """What the model is asked."""
+
+    digest: str
+    """Digest of the request, pictures included."""
+
+
+def ask(task: Task, sample: Sample, seed: int) -> Asked:
+    """Build a sample's request; whatever the task raises passes through.
 
     Args:
         task: The task.
-        adapter: The model, for its batch keys.
+        sample: The item.
         seed: Base seed of the run.
     """
+    request = task.request(sample, sample_seed(seed, task.metadata.name, sample.id, sample.k))
+    return Asked(request, request_digest(request))
 
-    def __init__(self, task: Task, adapter: ModelAdapter, seed: int) -> None:
-        self._task = task
-        self._name = task.metadata.name
-        self._adapter = adapter
-        self._seed = seed
 
-    def __call__(self, pending: Pending) -> Ask:
-        """Build a sample's request; whatever the task or the adapter raises passes through."""
-        n, sample = pending
-        seed = sample_seed(self._seed, self._name, sample.id, sample.k)
-        asked = self._task.request(sample, seed)
-        request = self._adapter.address(asked, self._name, sample)
-        key = GroupKey(
-            type(request), getattr(request, "decoding", None), self._adapter.batch_key(request)
-        )
-        return Ask(n, sample, request, key, request_digest(asked))
+def addressed(adapter: ModelAdapter, task: str, pending: Pending, asked: Asked) -> Ask:
+    """Make a request ready to be batched; whatever the adapter raises passes through.
+
+    Args:
+        adapter: The model.
+        task: Registry name of the task.
+        pending: The sample.
+        asked: Its request.
+    """
+    request = adapter.address(asked.request, task, pending.sample)
+    key = GroupKey(type(request), getattr(request, "decoding", None), adapter.batch_key(request))
+    return Ask(pending.n, pending.sample, request, key, asked.digest)
 
 
 def _told(request: Request) -> dict[str, Any]:
@@ -98,7 +107,10 @@ def _told(request: Request) -> dict[str, Any]:
     So a request that could be made before they existed keeps its digest.
     """
     fields = msgspec.structs.asdict(request)
-    return {k: v for k, v in fields.items() if k not in _LATER or v != _LATER[k]}
+    for name, default in _LATER.items():
+        if name in fields and fields[name] == default:
+            del fields[name]
+    return fields
 
 
 def request_digest(request: Request) -> str:

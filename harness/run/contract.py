@@ -21,6 +21,8 @@ _FIELDS = {
     Capability.RECONSTRUCT: "image",
 }
 _ALL = ("text", "image", "loglikelihoods")
+_NOTHING = Response()
+_NOTHING_GIVEN = {"usage": _NOTHING.usage, "timing": _NOTHING.timing}  # shared by all responses
 
 
 def check_count(requests: Sequence[Request], responses: object) -> Sequence[Response]:
@@ -131,8 +133,11 @@ def _account_problem(response: Response) -> str:
     if not isinstance(reason, FinishReason):
         return f"finish reason {reason!r}, which isn't a FinishReason"
     for name, kind in (("usage", Usage), ("timing", Timing)):
+        given = getattr(response, name)
+        if given is _NOTHING_GIVEN[name]:
+            continue
         try:
-            msgspec.convert(msgspec.structs.asdict(getattr(response, name)), kind)
+            msgspec.convert(msgspec.structs.asdict(given), kind)
         except (msgspec.ValidationError, TypeError) as error:
             return f"a `{name}` that can't be stored ({error})"
     return ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from harness.adapter import ModelAdapter
 from harness.errors import BenchError
 from harness.ledger import LedgerWriter, Pending
 from harness.media import is_whole_png
+from harness.records import Sample
 from harness.run.absence import is_absence
-from harness.run.asking import Ask, Asker
+from harness.run.ahead import EarlyScores, in_advance, task_thread
+from harness.run.asking import Ask, Asked, addressed, ask
 from harness.run.batches import Batcher, BatchSizes
 from harness.run.giving_up import FailureGuard
 from harness.run.job import Job
@@ -43,7 +47,12 @@ def generate(job: Job, planned: PlannedTask, adapter: ModelAdapter, sizes: Batch
         return
     job.progress.start(planned.name, "asking the model about", counts.total, counts.answered)
     guard = FailureGuard(planned.name, job.settings.give_up_after, counts.succeeded)
-    with Recorder(job.ledger, planned.name, adapter.card.name, job.settings) as recorder:
+    with (
+        task_thread() as pool,
+        Recorder(job.ledger, planned.name, adapter.card.name, job.settings) as recorder,
+    ):
+        if job.settings.early_scores:
+            recorder.scores = EarlyScores(planned, job.ledger, pool, job.settings.ahead)
         _Generation(
             job=job,
             planned=planned,
@@ -51,8 +60,14 @@ def generate(job: Job, planned: PlannedTask, adapter: ModelAdapter, sizes: Batch
             sizes=sizes,
             recorder=recorder,
             guard=guard,
+            pool=pool,
         ).run()
     job.progress.finish()
+
+
+class _Made(NamedTuple):
+    pending: Pending
+    asked: Asked | str  # a traceback if the task failed
 
 
 class _Generation:
@@ -67,6 +82,7 @@ class _Generation:
         sizes: BatchSizes,
         recorder: Recorder,
         guard: FailureGuard,
+        pool: ThreadPoolExecutor,
     ) -> None:
         self._job = job
         self._name = planned.name
@@ -74,12 +90,14 @@ class _Generation:
         self._sizes = sizes
         self._recorder = recorder
         self._guard = guard
-        self._ask = Asker(planned.task, adapter, job.seed)
+        self._task = planned.task
+        self._pool = pool
         self._batcher = Batcher(sizes, job.settings)
 
     def run(self) -> None:
-        for pending in self._pending():
-            ask = self._made(pending)
+        ahead = self._job.settings.ahead
+        for made in in_advance(self._pool, self._make, self._pending(), ahead):
+            ask = self._taken(made)
             batch = None if ask is None else self._batcher.add(ask)
             if batch:
                 self._serve(batch)
@@ -94,15 +112,32 @@ class _Generation:
             after = page[-1].n
             yield from settings.rearrange(page)
 
-    def _made(self, pending: Pending) -> Ask | None:
+    def _make(self, page: list[Pending]) -> list[_Made]:
+        """Requests of some samples; called in the task's thread."""
+        return [_Made(pending, self._asked(pending.sample)) for pending in page]
+
+    def _asked(self, sample: Sample) -> Asked | str:
         try:
-            return self._ask(pending)
+            return ask(self._task, sample, self._job.seed)
         except Exception as error:  # noqa: BLE001 -- broken data of one sample is its verdict
-            text = describe(error)
-        self._recorder.fail(pending.n, text)
-        self._guard.note(text)
+            return describe(error)
+
+    def _taken(self, made: _Made) -> Ask | None:
+        ask = self._addressed(made)
+        if isinstance(ask, Ask):
+            return ask
+        self._recorder.fail(made.pending.n, ask)
+        self._guard.note(ask)
         self._after(1)
         return None
+
+    def _addressed(self, made: _Made) -> Ask | str:
+        if not isinstance(made.asked, Asked):
+            return made.asked
+        try:
+            return addressed(self._adapter, self._name, made.pending, made.asked)
+        except Exception as error:  # noqa: BLE001 -- as above
+            return describe(error)
 
     def _serve(self, batch: list[Ask]) -> None:
         for served in serve(self._adapter, batch, self._sizes):

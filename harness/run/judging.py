@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -17,7 +17,7 @@ from harness.run.absence import failure_outcome
 from harness.run.serving import describe
 from harness.task import Task
 
-__all__ = ["ContractError", "judge", "sound"]
+__all__ = ["ContractError", "Ready", "Unscored", "judge", "read", "sound"]
 
 _UNASKED = Outcome(verdict=Verdict.MISSING, reason="there is no response")
 
@@ -26,35 +26,50 @@ class ContractError(BenchError):
     """A scorer gave back something that isn't an outcome."""
 
 
-class _Ready(NamedTuple):
+class Ready(NamedTuple):
+    """A sample whose response can be scored."""
+
     n: int
+    """Row number."""
+
     sample: Sample
+    """The item."""
+
     response: Response
+    """What the model gave back, its picture decoded."""
 
 
-def judge(task: Task, folder: Path, answered: Sequence[Answered]) -> list[tuple[int, Outcome]]:
+Unscored: TypeAlias = Ready | tuple[int, Outcome]
+"""A response to score, or the row number and outcome of a sample that has none."""
+
+
+def read(folder: Path, item: Answered) -> Unscored:
+    """Get a response ready, its picture read from disk and checked.
+
+    A failed model gives `errored`; no response or no usable picture gives `missing`; never 0.
+
+    Args:
+        folder: Run folder, for the pictures.
+        item: A sample with what the model gave back.
+    """
+    found = _prepared(folder, item)
+    return (item.n, found) if isinstance(found, Outcome) else Ready(item.n, item.sample, found)
+
+
+def judge(task: Task, items: Sequence[Unscored]) -> list[tuple[int, Outcome]]:
     """Give every sample its outcome.
 
-    A failed model gives `errored`, no response or no usable picture gives `missing`, and a
-    scorer that raises or returns nonsense gives `judge_failed` with its traceback; never 0.
+    A scorer that raises or returns nonsense gives `judge_failed` with its traceback; never 0.
 
     Args:
         task: The task that scores.
-        folder: Run folder, for the pictures.
-        answered: Samples with what the model gave back.
+        items: What `read` gave.
 
     Returns:
-        Row numbers with outcomes, one for each of `answered`, in any order.
+        Row numbers with outcomes, one for each of `items`, in any order.
     """
-    outcomes: list[tuple[int, Outcome]] = []
-    ready: list[_Ready] = []
-    for item in answered:
-        found = _prepared(folder, item)
-        if isinstance(found, Outcome):
-            outcomes.append((item.n, found))
-        else:
-            ready.append(_Ready(item.n, item.sample, found))
-    return outcomes + _scored(task, ready)
+    settled = [item for item in items if not isinstance(item, Ready)]
+    return settled + _scored(task, [item for item in items if isinstance(item, Ready)])
 
 
 def sound(outcome: object) -> Outcome:
@@ -101,7 +116,7 @@ def _restored(folder: Path, stored: StoredResponse) -> Response:
     )
 
 
-def _scored(task: Task, ready: Sequence[_Ready]) -> list[tuple[int, Outcome]]:
+def _scored(task: Task, ready: Sequence[Ready]) -> list[tuple[int, Outcome]]:
     if not ready:
         return []
     try:
@@ -115,7 +130,7 @@ def _scored(task: Task, ready: Sequence[_Ready]) -> list[tuple[int, Outcome]]:
     return _scored(task, ready[:half]) + _scored(task, ready[half:])
 
 
-def _called(task: Task, ready: Sequence[_Ready]) -> list[Outcome]:
+def _called(task: Task, ready: Sequence[Ready]) -> list[Outcome]:
     outcomes: Any = task.score_batch([(item.sample, item.response) for item in ready])
     if len(outcomes) != len(ready):
         raise ContractError(

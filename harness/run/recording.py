@@ -12,6 +12,7 @@ from harness.ledger import LedgerWriter
 from harness.ledger.faults import explained
 from harness.media import ImageOrigin, image_file, write_png
 from harness.records import Response, StoredResponse
+from harness.run.ahead import EarlyScores
 from harness.run.asking import Ask
 from harness.run.serving import Served
 from harness.run.settings import EngineSettings
@@ -37,6 +38,9 @@ class Recorder:
         task: Name of the task.
         model: Name of the model, for the pictures' text chunk.
         settings: Sizes of pool and queue.
+
+    Attributes:
+        scores: Who takes the responses whose rows are added; `None` is nobody.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Recorder:
         self._limit = settings.encoder_queue
         self._pool = ThreadPoolExecutor(settings.encoders, thread_name_prefix="png")
         self._drawn: deque[_Drawn] = deque()
+        self.scores: EarlyScores | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +88,8 @@ class Recorder:
         """Add the rows whose pictures are on disk, and commit them in time."""
         while self._drawn and (self._drawn[0].written.done() or len(self._drawn) > self._limit):
             self._finish(self._drawn.popleft())
+        if self.scores is not None:
+            self.scores.collect()
         self._ledger.commit_if_due()
 
     def settle(self) -> None:
@@ -93,6 +100,8 @@ class Recorder:
         """
         while self._drawn:
             self._finish(self._drawn.popleft())
+        if self.scores is not None:
+            self.scores.collect(wait=True)
         self._ledger.commit()
 
     def _draw(self, ask: Ask, response: Response) -> None:
@@ -129,3 +138,5 @@ class Recorder:
             timing=response.timing,
         )
         self._ledger.add_response(ask.n, ask.digest, ask.prompt, stored)
+        if self.scores is not None:
+            self.scores.take(ask, response)

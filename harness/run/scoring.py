@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
 from harness.errors import BenchError, RunFailedError
-from harness.ledger import ScoredView
+from harness.ledger import Answered, ScoredView
 from harness.records import TaskResult
+from harness.run.ahead import chunks
 from harness.run.job import Job
-from harness.run.judging import judge
+from harness.run.judging import Unscored, judge, read
 from harness.run.serving import describe
 from harness.run.tasks import PlannedTask
 
@@ -27,16 +32,38 @@ def score(job: Job, planned: PlannedTask) -> None:
         return
     make_ready(planned)
     job.progress.start(name, "scoring", counts.total, counts.judged)
-    after = None
-    while page := ledger.unscored(name, after, job.settings.score_batch):
-        after = page[-1].n
-        for n, outcome in judge(planned.task, ledger.folder, page):
+    for page in chunks(_readable(job, name), job.settings.score_batch):
+        for n, outcome in judge(planned.task, page):
             ledger.add_outcome(n, outcome)
         ledger.commit_if_due()
         job.progress.advance(len(page))
         _stop_if_asked(job)
     ledger.commit()
     job.progress.finish()
+
+
+def _readable(job: Job, name: str) -> Iterator[Unscored]:
+    """Unscored responses in order; pictures behind the current one are decoded by threads."""
+    folder, decoded = job.ledger.folder, deque[Future[Unscored] | Unscored]()
+    with ThreadPoolExecutor(job.settings.decoders, thread_name_prefix="decode") as pool:
+        for item in _answered(job, name):
+            pictured = item.response is not None and item.response.image_path is not None
+            decoded.append(pool.submit(read, folder, item) if pictured else read(folder, item))
+            if len(decoded) > job.settings.ahead:
+                yield _done(decoded.popleft())
+        while decoded:
+            yield _done(decoded.popleft())
+
+
+def _done(item: Future[Unscored] | Unscored) -> Unscored:
+    return item.result() if isinstance(item, Future) else item
+
+
+def _answered(job: Job, name: str) -> Iterator[Answered]:
+    after = None
+    while page := job.ledger.unscored(name, after, job.settings.page):
+        after = page[-1].n
+        yield from page
 
 
 def count(job: Job, planned: PlannedTask) -> TaskResult:

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.adapter import ModelAdapter, perform
 from harness.errors import AdapterError, NoResponseError
-from harness.records import Response
+from harness.records import Response, Timing
 from harness.run.absence import marked
 from harness.run.asking import Ask
 from harness.run.batches import BatchSizes
@@ -99,15 +99,16 @@ def _attempt(adapter: ModelAdapter, asks: list[Ask]) -> list[Served] | Failure:
         checked = check_count(requests, responses)
     except AdapterError as error:
         return Failure(f"AdapterError: {error}", whole=True)
-    return [_checked(ask, r, seconds, len(asks)) for ask, r in zip(asks, checked, strict=True)]
+    timing = Timing(total_s=seconds, batch_size=len(asks))
+    return [_checked(ask, r, timing) for ask, r in zip(asks, checked, strict=True)]
 
 
-def _checked(ask: Ask, response: Response, seconds: float, batch: int) -> Served:
+def _checked(ask: Ask, response: Response, measured: Timing) -> Served:
     try:
         check_response(ask.request, response)
     except AdapterError as error:
         return Served(ask, None, f"AdapterError: {error}")
     if response.timing.total_s is None:
-        timing = msgspec.structs.replace(response.timing, total_s=seconds, batch_size=batch)
+        timing = msgspec.structs.replace(measured, ttft_s=response.timing.ttft_s)
         response = msgspec.structs.replace(response, timing=timing)
     return Served(ask, response, None)

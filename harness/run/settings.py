@@ -36,6 +36,16 @@ class EngineSettings:
     encoder_queue: int = 32
     """Pictures that may wait for an encoder."""
 
+    ahead: int = 16
+    """Requests made at once ahead of the model, and responses scored at once behind it, to begin
+    with; more where they take microseconds."""
+
+    early_scores: bool = True
+    """Whether responses may be scored while the model goes on."""
+
+    decoders: int = 2
+    """Threads that decode stored pictures while others are scored."""
+
     score_batch: int = 64
     """Responses given to a scorer at once."""
 

@@ -74,7 +74,7 @@ def test_ctrl_c_while_scoring_keeps_what_is_scored(
     with monkeypatch.context() as pressing:
         pressing.setattr(toys.ToyTask, "score", press)
         with pytest.raises(RunInterruptedError):
-            run(settings=EngineSettings(score_batch=5))
+            run(settings=EngineSettings(score_batch=5, early_scores=False))
     with Ledger.open(tmp_path / "run") as ledger:
         assert ledger.counts("toy-answers") == (40, 40, 40, 10)
     assert run().status is RunStatus.COMPLETE

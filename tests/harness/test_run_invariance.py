@@ -68,6 +68,9 @@ def test_order_changes_nothing(run: Run, tmp_path: Path, expected: Any, rearrang
     [
         EngineSettings(page=1, waiting_limit=1, score_batch=1, encoders=1, encoder_queue=1),
         EngineSettings(page=7, waiting_limit=3, score_batch=3, encoders=4, encoder_queue=0),
+        EngineSettings(ahead=1, decoders=1),
+        EngineSettings(ahead=100, decoders=4),
+        EngineSettings(early_scores=False),
     ],
 )
 def test_buffers_change_nothing(run: Run, tmp_path: Path, expected: Any, settings: EngineSettings):
