@@ -11,6 +11,7 @@ from harness.run.progress import (
 )
 from harness.run.rescore import rescore
 from harness.run.settings import EngineSettings
+from harness.run.several import execute_each
 
 __all__ = [
     "EngineSettings",
@@ -21,6 +22,7 @@ __all__ = [
     "Progress",
     "RichProgress",
     "execute",
+    "execute_each",
     "make_progress",
     "plan",
     "rescore",

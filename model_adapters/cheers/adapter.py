@@ -21,6 +21,7 @@ from harness.records import (
     FinishReason,
     GenerateImageRequest,
     ImageDecoding,
+    JsonValue,
     LogLikelihoodRequest,
     ModelCard,
     ReconstructRequest,
@@ -41,7 +42,7 @@ from harness.torch_support import (
     let_go,
     weights_sha256,
 )
-from model_adapters.cheers.arguments import Switches, generation_defaults
+from model_adapters.cheers.arguments import Switches, checked_solver, generation_defaults
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,6 +84,7 @@ class CheersAdapter(ModelAdapter):
         steps: Denoising steps where a task names none.
         cfg_scale: Guidance scale where a task names none.
         alpha: Time shift where a task names none.
+        solver: How the flow is integrated: `euler` (official), `heun`, `midpoint`, `ab2`.
 
     Raises:
         CheckpointError: The checkpoint is missing or doesn't fit.
@@ -110,6 +112,7 @@ class CheersAdapter(ModelAdapter):
         steps: int | None = None,
         cfg_scale: float | None = None,
         alpha: float | None = None,
+        solver: str = "euler",
     ) -> None:
         self._switches = Switches.checked(
             hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form
@@ -120,6 +123,7 @@ class CheersAdapter(ModelAdapter):
         self._checkpoint = self._prepared()
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
         self._defaults = generation_defaults(self._folder, given)
+        self._solver = checked_solver(solver)
         self._weights_sha256: str | None = None
         self._look: Look | None = None
 
@@ -150,11 +154,15 @@ class CheersAdapter(ModelAdapter):
             code_version=CODE_VERSION,
             weights_sha256=self._hash(),
             config={**model.config.to_dict(), "switches": self._switches.to_dict()},
-            defaults=self._defaults,
+            defaults={**self._defaults, **self._unofficial()},
             dtype=self.dtype,
             device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
+
+    def _unofficial(self) -> dict[str, JsonValue]:
+        """The solver, where it isn't the official one, which goes without saying."""
+        return {} if self._solver == "euler" else {"solver": self._solver}
 
     def _hash(self) -> str:
         """SHA-256 over the loaded tensors, computed once."""
@@ -371,6 +379,7 @@ class CheersAdapter(ModelAdapter):
             steps=int(chosen["steps"]),
             cfg_scale=float(chosen["cfg_scale"]),
             alpha=float(chosen["alpha"]),
+            solver=self._solver,
             ablations=self._switches.ablations(),
         )
 

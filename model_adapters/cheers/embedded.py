@@ -43,6 +43,7 @@ class CheersNano(CheersAdapter):
         steps: int | None = None,
         cfg_scale: float | None = None,
         alpha: float | None = None,
+        solver: str = "euler",
     ) -> None:
         super().__init__(
             str(NANO_FOLDER),
@@ -54,6 +55,7 @@ class CheersNano(CheersAdapter):
             steps=steps,
             cfg_scale=cfg_scale,
             alpha=alpha,
+            solver=solver,
         )
 
     def _locate(self, path: str, revision: str | None) -> Path:

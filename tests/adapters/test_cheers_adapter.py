@@ -87,6 +87,7 @@ def test_reading_the_cards_imports_no_torch(module: str):
         ("steps", 0, "steps=20"),
         ("steps", True, "steps=20"),
         ("cfg_scale", "strong", "cfg_scale=20"),
+        ("solver", "rk4", "euler, heun, midpoint, ab2"),
     ],
 )
 def test_impossible_arguments_are_refused(checkpoint: Path, name: str, value: Any, message: str):
@@ -188,6 +189,18 @@ def test_switches_are_part_of_the_fingerprint(
 ):
     other = CheersAdapter(str(checkpoint), steps=4, cfg_scale=3.0, **switch).fingerprint()
     assert other.config["switches"] == {**adapter.fingerprint().config["switches"], **switch}
+
+
+@pytest.mark.parametrize("solver", ["heun", "midpoint", "ab2"])
+def test_the_solver_is_part_of_the_fingerprint_and_of_the_picture(
+    checkpoint: Path, adapter: CheersAdapter, solver: str
+):
+    other = CheersAdapter(str(checkpoint), steps=4, cfg_scale=3.0, solver=solver)
+    official = adapter.fingerprint().defaults
+    assert other.fingerprint().defaults == {**official, "solver": solver}
+    response = draw(other)
+    assert response.usage.nfe == 2 * 4 * (1 if solver == "ab2" else 2)
+    assert (pixels(response.image) != pixels(draw(adapter).image)).any()
 
 
 # --- what responses report -----------------------------------------------------------------------
