@@ -43,7 +43,7 @@ from tasks.probes.inputs import picture
 pytestmark = pytest.mark.bench
 
 SETTINGS = ImageSettings(steps=10, cfg_scale=3.0, alpha=1.0)
-FEW = ImageSettings(steps=3, cfg_scale=3.0, alpha=1.0)
+FEW = ImageSettings(steps=2, cfg_scale=3.0, alpha=1.0)
 QUESTION = "what color is the circle?"
 DRAWING = "a red circle above a blue square"
 
@@ -151,6 +151,58 @@ def test_batched_answers(benchmark: BenchmarkFixture, midsize: CheersModel, toke
     )
     print(f"\n16 answers of at most {tokens} tokens: a batch is {ratio} faster")
     assert ratio.median > 1.2
+
+
+@pytest.mark.parametrize("tokens", [4, 32])
+def test_questions_about_one_picture(
+    benchmark: BenchmarkFixture, midsize: CheersModel, tokens: int
+):
+    """16 questions about one picture in one batch, against one by one; the answers agree."""
+    prompts = about_one_picture(midsize, 16)
+    decoding = Decoding(max_new_tokens=tokens)
+
+    def together() -> list[list[int]]:
+        return [result.ids for result in generate_text(midsize, prompts, decoding)]
+
+    assert together() == answer_plainly(midsize, prompts, tokens)
+    ratio = compare(
+        benchmark,
+        together,
+        lambda: answer_plainly(midsize, prompts, tokens),
+        rounds=3,
+        clock=process_time,
+    )
+    print(f"\n16 questions about one picture, {tokens} tokens: a batch is {ratio} faster")
+    assert ratio.median > 2
+
+
+def test_rows_that_end_are_refilled(benchmark: BenchmarkFixture, midsize: CheersModel):
+    """32 answers of 2 to 64 tokens in 8 slots, against four batches of 8; the answers agree."""
+    prompts = about_one_picture(midsize, 32)
+    settings = [Decoding(max_new_tokens=64 if place % 8 == 0 else 2 + place) for place in range(32)]
+
+    def refilled() -> list[list[int]]:
+        return [r.ids for r in generate_text(midsize, prompts, settings, slots=8)]
+
+    def in_batches() -> list[list[int]]:
+        batches = [slice(start, start + 8) for start in range(0, 32, 8)]
+        found = [generate_text(midsize, prompts[b], settings[b]) for b in batches]
+        return [result.ids for batch in found for result in batch]
+
+    assert refilled() == in_batches()
+    ratio = compare(benchmark, refilled, in_batches, rounds=3, clock=process_time)
+    print(f"\n32 answers of 2 to 64 tokens in 8 slots: refilling is {ratio} faster")
+    assert ratio.median > 1.0
+
+
+def about_one_picture(model: CheersModel, count: int) -> list[Prompt]:
+    """Questions of 40 random words about one picture."""
+    special, (first, *_) = model.config.special_token_ids, random_prompts(model.config, 1)
+    image = [special.im_start, special.image_token_index, special.im_end]
+    return [
+        Prompt([*image, *prompt.ids], (first.dummy,))
+        for prompt in random_prompts(model.config, count)
+    ]
 
 
 def test_continuations_share_their_picture(benchmark: BenchmarkFixture, checkpoint: Checkpoint):

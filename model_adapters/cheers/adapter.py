@@ -42,7 +42,12 @@ from harness.torch_support import (
     let_go,
     weights_sha256,
 )
-from model_adapters.cheers.arguments import Switches, checked_solver, generation_defaults
+from model_adapters.cheers.arguments import (
+    Switches,
+    checked_slots,
+    checked_solver,
+    generation_defaults,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -85,6 +90,9 @@ class CheersAdapter(ModelAdapter):
         cfg_scale: Guidance scale where a task names none.
         alpha: Time shift where a task names none.
         solver: How the flow is integrated: `euler` (official), `heun`, `midpoint`, `ab2`.
+        slots: Answers decoded at once. Where given, four times as many requests are taken in one
+            call, and each answer that ends makes room for the next; by default a call is decoded
+            as a whole.
 
     Raises:
         CheckpointError: The checkpoint is missing or doesn't fit.
@@ -113,17 +121,19 @@ class CheersAdapter(ModelAdapter):
         cfg_scale: float | None = None,
         alpha: float | None = None,
         solver: str = "euler",
+        slots: int | None = None,
     ) -> None:
         self._switches = Switches.checked(
             hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form
         )
+        self._solver = checked_solver(solver)
+        self._slots = checked_slots(slots)
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
         self._folder = self._locate(path, revision)
         self._checkpoint = self._prepared()
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
         self._defaults = generation_defaults(self._folder, given)
-        self._solver = checked_solver(solver)
         self._weights_sha256: str | None = None
         self._look: Look | None = None
 
@@ -172,6 +182,8 @@ class CheersAdapter(ModelAdapter):
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """More answers than images fit into memory."""
+        if capability is Capability.ANSWER and self._slots is not None:
+            return 4 * self._slots
         return 16 if capability in (Capability.ANSWER, Capability.LOGLIKELIHOOD) else 8
 
     def batch_key(self, request: Request) -> Hashable:
@@ -191,7 +203,12 @@ class CheersAdapter(ModelAdapter):
         seeds = [stream_seed(request.seed, "sampling") for request in requests]
         watch.prepared()
         answers = answer_batch(
-            self._checkpoint.model, prompts, decoding, seeds, self._switches.ablations()
+            self._checkpoint.model,
+            prompts,
+            decoding,
+            seeds,
+            self._switches.ablations(),
+            slots=self._slots,
         )
         timing = watch.timing(answers.ttft)
         return [
