@@ -13,14 +13,14 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.bench_cheers import draw_plainly
 from benchmarks.bench_colors import OneImageAtATime, colored_objects
+from benchmarks.midsize import random_prompts
+from benchmarks.plainly import draw_plainly
 from benchmarks.ratios import Ratio, compare
 from model_adapters.cheers import (
     CheersModel,
     Decoding,
     ImageSettings,
-    Prompt,
     fresh_model,
     generate_image,
     generate_text,
@@ -39,7 +39,6 @@ pytestmark = [
 ]
 
 SETTINGS = ImageSettings(steps=10, cfg_scale=3.0, alpha=1.0)
-WORDS = 40
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +48,6 @@ def released() -> Iterator[CheersModel]:
     use_channels_last(model)
     yield model
     torch.cuda.empty_cache()
-
-
-def prompts_of(model: CheersModel, count: int, *, drawing: bool) -> list[Prompt]:
-    """Prompts of random words behind a dummy image; to draw, they end where an image begins."""
-    special, side = model.config.special_token_ids, model.config.image_size
-    generator = torch.Generator().manual_seed(0)
-    prompts = []
-    for _ in range(count):
-        ids = torch.randint(0, 150_000, (WORDS,), generator=generator).tolist()
-        dummy = torch.rand(3, side, side, generator=generator)
-        prompts.append(Prompt(ids + [special.im_start] * drawing, (), dummy))
-    return prompts
 
 
 def finished(work: Callable[[], Any]) -> Callable[[], Any]:
@@ -82,13 +69,13 @@ def report(name: str, ratio: Ratio, seconds: Any) -> None:
 def test_guidance_with_shared_vision(
     benchmark: BenchmarkFixture, released: CheersModel, batch: int
 ) -> None:
-    prompts = prompts_of(released, batch, drawing=True)
+    prompts = random_prompts(released.config, batch, drawing=True)
     noise = [image_noise(released.config, seed) for seed in range(batch)]
     stacked = torch.stack(noise).to(released.device, released.dtype)
     ratio = compare(
         benchmark,
         finished(lambda: generate_image(released, prompts, noise, SETTINGS)),
-        finished(lambda: draw_plainly(released, prompts, stacked)),
+        finished(lambda: draw_plainly(released, prompts, stacked, SETTINGS)),
         rounds=5,
     )
     report(f"released, {SETTINGS.steps} steps, batch {batch}", ratio, benchmark.stats["mean"])
@@ -96,7 +83,7 @@ def test_guidance_with_shared_vision(
 
 
 def test_a_batch_of_drawings(benchmark: BenchmarkFixture, released: CheersModel) -> None:
-    prompts = prompts_of(released, 4, drawing=True)
+    prompts = random_prompts(released.config, 4, drawing=True)
     noise = [image_noise(released.config, seed) for seed in range(4)]
 
     def apart() -> None:
@@ -110,7 +97,7 @@ def test_a_batch_of_drawings(benchmark: BenchmarkFixture, released: CheersModel)
 
 
 def test_a_batch_of_answers(benchmark: BenchmarkFixture, released: CheersModel) -> None:
-    prompts, decoding = prompts_of(released, 16, drawing=False), Decoding(max_new_tokens=32)
+    prompts, decoding = random_prompts(released.config, 16), Decoding(max_new_tokens=32)
 
     def apart() -> None:
         for prompt in prompts:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "explain": "harness.cli.explain_command",
     "report": "harness.cli.report_command",
     "plot": "harness.cli.plot_command",
+    "sweep": "harness.cli.sweep_command",
     "noise": "harness.cli.noise_command",
     "history": "harness.cli.history_command",
     "judge-agreement": "harness.cli.agreement_command",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from harness.noise.measuring import measure_noise
 from harness.noise.records import NoiseReport
 from harness.noise.store import write_noise
-from harness.run import NoProgress, Progress, execute
+from harness.run.several import MakeProgress, execute_each
 from harness.runspec import RunSpec
 
 __all__ = ["NOISE_FILE", "repeat"]
@@ -25,7 +24,7 @@ def repeat(
     task: str,
     seeds: Sequence[int],
     *,
-    progress: Callable[[], AbstractContextManager[Progress]] | None = None,
+    progress: MakeProgress | None = None,
     command: Sequence[str] = (),
 ) -> NoiseReport:
     """Run a task under each seed, measure the spread, and write `noise.json`.
@@ -42,13 +41,11 @@ def repeat(
     """
     out = Path(spec.out)
     folders = [out / f"seed{seed}" for seed in seeds]
-    for seed, folder in zip(seeds, folders, strict=True):
-        one = msgspec.structs.replace(spec, seed=seed, out=str(folder))
-        if progress is None:
-            execute(one, progress=NoProgress(), command=command)
-            continue
-        with progress() as told:
-            execute(one, progress=told, command=command)
+    runs = [
+        msgspec.structs.replace(spec, seed=seed, out=str(folder))
+        for seed, folder in zip(seeds, folders, strict=True)
+    ]
+    execute_each(runs, progress=progress, command=command)
     report = measure_noise(folders, task, out)
     write_noise(out / NOISE_FILE, report)
     return report

@@ -15,8 +15,9 @@ from harness.plot.bars import add_note, colour
 from harness.plot.data import Value, name_of, note_of, one_column, read, series
 from harness.plot.saving import MARKERS, new_figure
 from harness.plot.settings import PlotSettings
+from harness.trades import front
 
-__all__ = ["Trade", "draw_curve", "draw_pareto", "front"]
+__all__ = ["Trade", "draw_curve", "draw_pareto"]
 
 _HEIGHT = 2.6
 _DECADES = 30  # from this ratio of costs on, the axis is logarithmic
@@ -55,7 +56,7 @@ def draw_pareto(folders: Sequence[Path], settings: PlotSettings) -> tuple[Any, l
     figure, axes = new_figure(settings.width, _HEIGHT)
     for number, trade in enumerate(trades):
         _point(axes, trade, number)
-    best = front(trades)
+    best = front(trades, lambda t: t.cost, lambda t: t.score.value)
     axes.step(
         [t.cost for t in best],
         [t.score.value for t in best],
@@ -99,15 +100,6 @@ def draw_curve(folders: Sequence[Path], settings: PlotSettings) -> tuple[Any, li
         )
     _finish(figure, axes, _Labels(column, "nfe", settings.note), trades)
     return figure, notes
-
-
-def front(trades: Sequence[Trade]) -> list[Trade]:
-    """The runs that no other beats: cheaper ones score less, by rising cost."""
-    best: list[Trade] = []
-    for trade in sorted(trades, key=lambda t: (t.cost, -t.score.value)):
-        if not best or trade.score.value > best[-1].score.value:
-            best.append(trade)
-    return best
 
 
 def _trades(

@@ -12,6 +12,7 @@ from harness.run.progress import (
 from harness.run.rescore import rescore
 from harness.run.score_otherwise import score_otherwise
 from harness.run.settings import EngineSettings
+from harness.run.several import execute_each
 
 __all__ = [
     "EngineSettings",
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "RichProgress",
     "execute",
+    "execute_each",
     "make_progress",
     "plan",
     "rescore",

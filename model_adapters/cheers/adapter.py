@@ -21,6 +21,7 @@ from harness.records import (
     FinishReason,
     GenerateImageRequest,
     ImageDecoding,
+    JsonValue,
     LogLikelihoodRequest,
     ModelCard,
     ReconstructRequest,
@@ -41,7 +42,12 @@ from harness.torch_support import (
     let_go,
     weights_sha256,
 )
-from model_adapters.cheers.arguments import Switches, generation_defaults
+from model_adapters.cheers.arguments import (
+    Switches,
+    checked_slots,
+    checked_solver,
+    generation_defaults,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,6 +89,10 @@ class CheersAdapter(ModelAdapter):
         steps: Denoising steps where a task names none.
         cfg_scale: Guidance scale where a task names none.
         alpha: Time shift where a task names none.
+        solver: How the flow is integrated: `euler` (official), `heun`, `midpoint`, `ab2`.
+        slots: Answers decoded at once. Where given, four times as many requests are taken in one
+            call, and each answer that ends makes room for the next; by default a call is decoded
+            as a whole.
 
     Raises:
         CheckpointError: The checkpoint is missing or doesn't fit.
@@ -110,10 +120,14 @@ class CheersAdapter(ModelAdapter):
         steps: int | None = None,
         cfg_scale: float | None = None,
         alpha: float | None = None,
+        solver: str = "euler",
+        slots: int | None = None,
     ) -> None:
         self._switches = Switches.checked(
             hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form
         )
+        self._solver = checked_solver(solver)
+        self._slots = checked_slots(slots)
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
         self._folder = self._locate(path, revision)
@@ -150,11 +164,15 @@ class CheersAdapter(ModelAdapter):
             code_version=CODE_VERSION,
             weights_sha256=self._hash(),
             config={**model.config.to_dict(), "switches": self._switches.to_dict()},
-            defaults=self._defaults,
+            defaults={**self._defaults, **self._unofficial()},
             dtype=self.dtype,
             device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
+
+    def _unofficial(self) -> dict[str, JsonValue]:
+        """The solver, where it isn't the official one, which goes without saying."""
+        return {} if self._solver == "euler" else {"solver": self._solver}
 
     def _hash(self) -> str:
         """SHA-256 over the loaded tensors, computed once."""
@@ -164,6 +182,8 @@ class CheersAdapter(ModelAdapter):
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """More answers than images fit into memory."""
+        if capability is Capability.ANSWER and self._slots is not None:
+            return 4 * self._slots
         return 16 if capability in (Capability.ANSWER, Capability.LOGLIKELIHOOD) else 8
 
     def batch_key(self, request: Request) -> Hashable:
@@ -183,7 +203,12 @@ class CheersAdapter(ModelAdapter):
         seeds = [stream_seed(request.seed, "sampling") for request in requests]
         watch.prepared()
         answers = answer_batch(
-            self._checkpoint.model, prompts, decoding, seeds, self._switches.ablations()
+            self._checkpoint.model,
+            prompts,
+            decoding,
+            seeds,
+            self._switches.ablations(),
+            slots=self._slots,
         )
         timing = watch.timing(answers.ttft)
         return [
@@ -371,6 +396,7 @@ class CheersAdapter(ModelAdapter):
             steps=int(chosen["steps"]),
             cfg_scale=float(chosen["cfg_scale"]),
             alpha=float(chosen["alpha"]),
+            solver=self._solver,
             ablations=self._switches.ablations(),
         )
 

@@ -10,11 +10,11 @@ import torch
 
 from harness.records import TextDecoding
 from model_adapters.cheers.beam import beam_search
-from model_adapters.cheers.decoding import TextResult, decode_text
+from model_adapters.cheers.decoding import Later, TextResult, cut, decode_text
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding
-from model_adapters.cheers.session import Ablations, Session, open_session
+from model_adapters.cheers.session import Ablations, open_session
 
 __all__ = ["Answers", "answer_batch"]
 
@@ -29,8 +29,8 @@ class Answers(NamedTuple):
     """Positions of each sample's cache that the prompt's text doesn't account for."""
 
     ttft: float | None
-    """Seconds until every sample's first token could be chosen; `None` with beams, whose tokens
-    all come at the end."""
+    """Seconds until the first token of every sample that needn't wait could be chosen; `None` with
+    beams, whose tokens all come at the end."""
 
 
 def answer_batch(
@@ -39,6 +39,8 @@ def answer_batch(
     decoding: TextDecoding,
     seeds: Sequence[int],
     ablations: Ablations,
+    *,
+    slots: int | None = None,
 ) -> Answers:
     """Decode answers.
 
@@ -48,6 +50,7 @@ def answer_batch(
         decoding: Shared by all samples.
         seeds: Sampling seed per sample.
         ablations: Switches.
+        slots: Rows decoded at once; the others wait until rows end. `None` decodes all at once.
 
     Raises:
         ContextLengthError: A prompt alone doesn't fit the context.
@@ -61,12 +64,15 @@ def answer_batch(
     if settings.num_beams > 1:
         return _searched(model, prompts, settings, ablations)
     start = time.perf_counter()
-    session = open_session(model, prompts, ablations=ablations)
+    first, rest = cut(prompts, slots)
+    session = open_session(model, first, ablations=ablations)
     session.logits().argmax().item()  # waits for the device: the first token can be chosen now
     ttft = time.perf_counter() - start
-    entered = _vision_tokens(session, prompts)
+    lengths = list(session.cache.lengths)
+    later = Later(rest, ablations, lambda opened: lengths.extend(opened.cache.lengths))
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return Answers(decode_text(session, [settings] * len(prompts), generators), entered, ttft)
+    found = decode_text(session, [settings] * len(prompts), generators, later=later)
+    return Answers(found, _vision_tokens(lengths, prompts), ttft)
 
 
 def _searched(
@@ -76,14 +82,13 @@ def _searched(
     answers = Answers([], [], None)
     for prompt in prompts:
         session = open_session(model, [prompt], ablations=ablations)
-        answers.vision_tokens.extend(_vision_tokens(session, [prompt]))
+        answers.vision_tokens.extend(_vision_tokens(session.cache.lengths, [prompt]))
         ids, reason = beam_search(session, settings)
         answers.results.append(TextResult(ids=ids, finish_reason=reason))
     return answers
 
 
-def _vision_tokens(session: Session, prompts: Sequence[Prompt]) -> list[int]:
-    lengths = session.cache.lengths
+def _vision_tokens(lengths: Sequence[int], prompts: Sequence[Prompt]) -> list[int]:
     return [
         length - sum(token >= 0 for token in prompt.ids)
         for length, prompt in zip(lengths, prompts, strict=True)

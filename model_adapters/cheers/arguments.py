@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from harness.errors import CheckpointError, SpecError
 from harness.records import JsonValue, Record
@@ -13,8 +13,9 @@ from harness.torch_support import one_of
 
 if TYPE_CHECKING:
     from model_adapters.cheers import Ablations
+    from model_adapters.cheers.solvers import Solver
 
-__all__ = ["Switches", "generation_defaults"]
+__all__ = ["Switches", "checked_slots", "checked_solver", "generation_defaults"]
 
 OFFICIAL = {"steps": 80, "cfg_scale": 9.5, "alpha": 0.5}
 """Decoding of the official README, where a checkpoint brings no defaults of its own."""
@@ -56,6 +57,28 @@ class Switches(Record, frozen=True, kw_only=True):
         from model_adapters.cheers import Ablations
 
         return Ablations(inject=self.hfi, reconstruct=self.vae_reconstruction)
+
+
+def checked_slots(slots: int | None) -> int | None:
+    """A number of rows, or `None`.
+
+    Raises:
+        SpecError: It isn't a number above zero.
+    """
+    if slots is not None and (isinstance(slots, bool) or not isinstance(slots, int) or slots < 1):
+        raise SpecError(f"slots={slots!r} isn't a number of answers", "write slots=16")
+    return slots
+
+
+def checked_solver(solver: str) -> Solver:
+    """The name of a solver.
+
+    Raises:
+        SpecError: There's none of that name.
+    """
+    from model_adapters.cheers.solvers import SOLVERS
+
+    return cast("Solver", one_of("solver", solver, SOLVERS))
 
 
 def generation_defaults(folder: Path, given: Mapping[str, float | None]) -> dict[str, int | float]:

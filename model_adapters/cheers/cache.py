@@ -65,14 +65,28 @@ class KVCache:
         """Keep the tokens written last: `counts` of them in each row."""
         self.lengths = [have + more for have, more in zip(self.lengths, counts, strict=True)]
 
-    def select(self, rows: Sequence[int]) -> KVCache:
-        """A new cache made of these rows, in this order; a row may occur more than once."""
+    def select(self, rows: Sequence[int], columns: int = 0) -> KVCache:
+        """A new cache made of these rows, in this order; a row may occur more than once.
+
+        Args:
+            rows: rows to take.
+            columns: columns that it has room for, at least those of this one.
+        """
         index = torch.tensor(rows, device=self.keys[0].device)
+        columns = max(columns, self.keys[0].shape[2])
         return KVCache(
-            [tensor.index_select(0, index) for tensor in self.keys],
-            [tensor.index_select(0, index) for tensor in self.values],
+            [_taken(tensor, index, columns) for tensor in self.keys],
+            [_taken(tensor, index, columns) for tensor in self.values],
             [self.lengths[row] for row in rows],
         )
+
+    def join(self, other: KVCache) -> KVCache:
+        """A new cache of these rows and then the other's."""
+        columns = max(self.keys[0].shape[2], other.keys[0].shape[2])
+        pairs = zip((*self.keys, *self.values), (*other.keys, *other.values), strict=True)
+        joined = [torch.cat((_widen(a, columns), _widen(b, columns))) for a, b in pairs]
+        layers = len(self.keys)
+        return KVCache(joined[:layers], joined[layers:], [*self.lengths, *other.lengths])
 
     def write(
         self, layer: int, window: Window, keys: Tensor, values: Tensor
@@ -120,8 +134,19 @@ class Window:
         return self._cache.write(layer_idx, self, keys, values)
 
 
+def _taken(tensor: Tensor, rows: Tensor, columns: int) -> Tensor:
+    """Rows of a layer's tensor, each copied once into a tensor that is wide enough."""
+    _, heads, have, dim = tensor.shape
+    wide = tensor.new_zeros(len(rows), heads, columns, dim)
+    wide[:, :, :have] = tensor[rows]
+    return wide
+
+
 def _widen(tensor: Tensor, columns: int) -> Tensor:
+    """The same tensor with at least so many columns."""
     rows, heads, have, dim = tensor.shape
+    if have >= columns:
+        return tensor
     wide = tensor.new_zeros(rows, heads, columns, dim)
     wide[:, :, :have] = tensor
     return wide

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 import torch
@@ -14,7 +16,7 @@ from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding, FinishReason, choose
 from model_adapters.cheers.session import Ablations, Session, open_session
 
-__all__ = ["Decoding", "TextResult", "decode_text", "generate_text"]
+__all__ = ["Decoding", "Later", "TextResult", "cut", "decode_text", "generate_text", "per_sample"]
 
 
 class TextResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,17 @@ class TextResult(msgspec.Struct, frozen=True, kw_only=True):
     """Generated ids; the end token is included where it came."""
     finish_reason: FinishReason
     """Why it ended."""
+
+
+class Later(NamedTuple):
+    """Prompts that wait for a row of the batch to end."""
+
+    prompts: Sequence[Prompt]
+    """The prompts; their settings stand behind those of the batch's own samples."""
+    ablations: Ablations = Ablations()
+    """Switches."""
+    opened: Callable[[Session], None] = lambda _: None
+    """Told of the session of each group of them, in order, before it joins the batch."""
 
 
 @dataclass
@@ -44,6 +57,8 @@ def generate_text(
     decoding: Decoding | Sequence[Decoding],
     generators: Sequence[torch.Generator | None] | None = None,
     ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+    *,
+    slots: int | None = None,
 ) -> list[TextResult]:
     """Answer a batch of prompts.
 
@@ -53,6 +68,7 @@ def generate_text(
         decoding: settings for all, or one per sample.
         generators: one CPU generator per sample that samples with a temperature.
         ablations: switches.
+        slots: rows decoded at once; the others wait until rows end. None decodes all at once.
 
     Returns:
         One result per sample. Greedy and sampled rows share a batch; beams are searched sample
@@ -66,8 +82,14 @@ def generate_text(
     results: dict[int, TextResult] = {}
     plain = [index for index, item in enumerate(settings) if item.num_beams == 1]
     if plain:
-        session = open_session(model, [prompts[i] for i in plain], ablations=ablations)
-        found = decode_text(session, [settings[i] for i in plain], [sources[i] for i in plain])
+        first, rest = cut([prompts[i] for i in plain], slots)
+        session = open_session(model, first, ablations=ablations)
+        found = decode_text(
+            session,
+            [settings[i] for i in plain],
+            [sources[i] for i in plain],
+            later=Later(rest, ablations),
+        )
         results.update(zip(plain, found, strict=True))
     for index, item in enumerate(settings):
         if item.num_beams > 1:
@@ -84,52 +106,103 @@ def decode_text(
     generators: Sequence[torch.Generator | None],
     *,
     parked: dict[int, Session] | None = None,
+    later: Later = Later(()),  # noqa: B008 - frozen
 ) -> list[TextResult]:
-    """Decode every sample of a session until it ends.
+    """Decode every sample of a session until it ends, and those that wait for a place in it.
 
     Args:
         session: the batch; it is used up.
-        decoding: settings of each sample.
-        generators: generator of each sample.
+        decoding: settings of each sample, the waiting ones last.
+        generators: generator of each sample, the waiting ones last.
         parked: where given, it receives, for each sample that ends because an image begins, its
             session with `<im_start>` appended.
+        later: prompts that take the place of rows that ended.
     """
     special = session.model.config.special_token_ids
     ends = {special.chat_end_eos, special.im_start}
-    rows = [
+    every = [
         _Row(sample, item, generator, frozenset(ends | set(item.stop_ids)))
         for sample, (item, generator) in enumerate(zip(decoding, generators, strict=True))
     ]
-    results: list[TextResult | None] = [None] * len(rows)
+    slots = session.samples
+    rows, waiting = every[:slots], _Waiting(later, every[slots:], slots)
+    results: list[TextResult | None] = [None] * len(every)
     while rows:
-        logits = session.logits()
-        alive: list[int] = []
-        for place, row in enumerate(rows):
-            reason = _advance(row, logits[place], session.room(place), special.im_start)
+        reasons = _advance_all(session, rows, special.im_start)
+        for place, (row, reason) in enumerate(zip(rows, reasons, strict=True)):
             if reason is None:
-                alive.append(place)
                 continue
             results[row.sample] = TextResult(ids=row.ids, finish_reason=reason)
             if reason == "image" and parked is not None:
                 parked[row.sample] = session.select([place])
                 parked[row.sample].append([special.im_start])
+        alive = [place for place, reason in enumerate(reasons) if reason is None]
         if len(alive) < len(rows):
             rows = [rows[place] for place in alive]
             session = session.select(alive) if alive else session
         if rows:
             session.append([row.ids[-1] for row in rows])
+        session, rows = waiting.fill(session, rows)
     return [result for result in results if result is not None]
 
 
-def _advance(row: _Row, logits: torch.Tensor, room: int, im_start: int) -> FinishReason | None:
+class _Waiting:
+    """Rows that wait, and the rule by which they enter: several at once, as prefilling likes it."""
+
+    def __init__(self, later: Later, rows: Sequence[_Row], slots: int) -> None:
+        self._later = later
+        self._queue = deque(zip(rows, later.prompts, strict=True))
+        self._slots, self._group = slots, max(1, slots // 4)
+
+    def fill(self, session: Session, rows: list[_Row]) -> tuple[Session, list[_Row]]:
+        """The batch with new rows where enough places are free for them."""
+        free = self._slots - len(rows)
+        if not self._queue or (rows and free < self._group):
+            return session, rows
+        taken = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
+        prompts = [prompt for _, prompt in taken]
+        fresh = open_session(session.model, prompts, ablations=self._later.ablations)
+        self._later.opened(fresh)
+        joined = session.join(fresh) if rows else fresh
+        return joined, [*rows, *(row for row, _ in taken)]
+
+
+def _advance_all(
+    session: Session, rows: Sequence[_Row], im_start: int
+) -> list[FinishReason | None]:
+    """Give every row its next token; greedy ones wait for the device once, together."""
+    logits = session.logits()
+    likeliest = logits.argmax(-1).tolist()
+    return [
+        _advance(row, logits[place], likeliest[place], session.room(place), im_start)
+        for place, row in enumerate(rows)
+    ]
+
+
+def _advance(
+    row: _Row, logits: torch.Tensor, likeliest: int, room: int, im_start: int
+) -> FinishReason | None:
     """Give a row its next token; why it ends, or None while it goes on."""
     if room < 1:
         return "context"
-    token = choose(logits, row.decoding, row.ids, row.generator)
+    token = likeliest
+    if row.decoding.temperature > 0 or row.decoding.repetition_penalty != 1.0:
+        token = choose(logits, row.decoding, row.ids, row.generator)
     row.ids.append(token)
     if token in row.stops:
         return "image" if token == im_start else "stop"
     return "length" if len(row.ids) >= row.decoding.max_new_tokens else None
+
+
+def cut(prompts: Sequence[Prompt], slots: int | None) -> tuple[Sequence[Prompt], Sequence[Prompt]]:
+    """The prompts that are decoded first, and those that wait.
+
+    Raises:
+        ValueError: there is no slot.
+    """
+    if slots is not None and slots < 1:
+        raise ValueError(f"a batch needs at least one slot, not {slots}")
+    return prompts[:slots], prompts[len(prompts) if slots is None else slots :]
 
 
 def per_sample(decoding: Decoding | Sequence[Decoding], count: int) -> list[Decoding]:

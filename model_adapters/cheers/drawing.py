@@ -53,8 +53,7 @@ def draw_batch(
     watch = _FirstStep(model)
     act = edit_image if editing else generate_image
     results = act(model, prompts, noise, settings, callback=watch)
-    branches = 2 if settings.guided else 1
-    return Drawn(results, branches * len(settings.times(editing=editing)), watch.seconds)
+    return Drawn(results, settings.nfe(editing=editing), watch.seconds)
 
 
 class _FirstStep:

@@ -43,6 +43,8 @@ class CheersNano(CheersAdapter):
         steps: int | None = None,
         cfg_scale: float | None = None,
         alpha: float | None = None,
+        solver: str = "euler",
+        slots: int | None = None,
     ) -> None:
         super().__init__(
             str(NANO_FOLDER),
@@ -54,6 +56,8 @@ class CheersNano(CheersAdapter):
             steps=steps,
             cfg_scale=cfg_scale,
             alpha=alpha,
+            solver=solver,
+            slots=slots,
         )
 
     def _locate(self, path: str, revision: str | None) -> Path:
@@ -66,6 +70,8 @@ class CheersNano(CheersAdapter):
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """Small enough for big batches."""
+        if self._slots is not None:
+            return super().preferred_batch_size(capability)
         return 2 * super().preferred_batch_size(capability)
 
 

@@ -42,7 +42,7 @@ def explain_image(
 
     The denoising strip shows the image that each step points at, `z_t + (1 - t) * v`, decoded:
     the end of the straight path that flow matching assumes (Lipman et al., 2023). Its last tile is
-    the image itself, because the sampler's last step goes beyond t = 1.
+    the image itself, because the official sampler's last step goes beyond t = 1.
 
     Args:
         model: The model.

@@ -214,8 +214,9 @@ def _in_groups(
     results: dict[int, ImageResult] = {}
     for (item, _), members in groups.items():
         mine = [prompts[index] for index in members]
-        session = open_session(model, mine, guided=item.guided, ablations=item.ablations)
         latents = torch.stack([starts[index] for index in members])
+        room = latents[0, 0].numel() // 4 + 1  # the image's tokens, and `<im_end>`
+        session = open_session(model, mine, guided=item.guided, ablations=item.ablations, room=room)
         drawn = _draw_group(session, latents, item, text=text, callback=callback, editing=editing)
         results.update(zip(members, drawn, strict=True))
     return [results[index] for index in range(len(prompts))]

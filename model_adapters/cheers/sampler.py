@@ -10,19 +10,22 @@ import torch
 from torch import Tensor
 
 from model_adapters.cheers.model import Seen
-from model_adapters.cheers.schedule import EDIT_START, edit_steps, schedule, step_sizes
+from model_adapters.cheers.schedule import EDIT_START
 from model_adapters.cheers.session import Ablations, ContextLengthError, Session
+from model_adapters.cheers.solvers import Solver, integrate, knots, nfe_per_branch
 
 
 class ImageSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to draw an image. The defaults are the official README's for text-to-image."""
 
     steps: int = 80
-    """Steps of the Euler sampler: the number of function evaluations per guidance branch."""
+    """Steps of the solver; Euler's method evaluates the velocity once in each."""
     cfg_scale: float = 9.5
     """Strength of classifier-free guidance; 1 runs no unconditional branch."""
     alpha: float = 0.5
     """Shift of the schedule: below 1 the steps linger at noise; 1 spaces them evenly."""
+    solver: Solver = "euler"
+    """How the flow is integrated; `euler` is the official sampler."""
     edit_start: float = EDIT_START
     """Where editing starts on the path from noise (0) to the source image (1)."""
     heat_maps: bool = False
@@ -39,23 +42,27 @@ class ImageSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.cfg_scale != 1.0
 
     def times(self, *, editing: bool) -> Tensor:
-        """The time of each step, float32 (steps that run,)."""
-        if not editing:
-            return schedule(self.steps, self.alpha)
-        return schedule(edit_steps(self.steps, self.edit_start), self.alpha, self.edit_start)
+        """The solver's knots, float32; Euler's are the times of its steps (steps that run,)."""
+        start = self.edit_start if editing else 0.0
+        return knots(self.solver, self.steps, self.alpha, start)
+
+    def nfe(self, *, editing: bool) -> int:
+        """Function evaluations of one image, each guidance branch counted."""
+        branches = 2 if self.guided else 1
+        return branches * nfe_per_branch(self.solver, self.times(editing=editing))
 
 
 class Step(NamedTuple):
     """One evaluation of the velocity, before the latent moves."""
 
     number: int
-    """Number of the step, from 0."""
+    """Number of the evaluation, from 0; Euler's method has one per step."""
     total: int
-    """Steps that run in all."""
+    """Evaluations in all."""
     t: float
     """Its time."""
     latents: Tensor
-    """Latents before the step (N, C, h, w)."""
+    """Latents that it is about (N, C, h, w); with Euler's method, those before the step."""
     conditional: Tensor
     """Velocity under the prompt (N, C, h, w)."""
     unconditional: Tensor | None
@@ -105,12 +112,12 @@ def draw(
 ) -> Tensor:
     """Integrate the velocity, and leave the image's tokens and `<im_end>` in the session.
 
-    As in the official sampler the tokens that stay are those of the latent before the last step.
+    As in the official sampler the tokens that stay are those of the latent looked at last.
 
     Args:
         session: samples whose last token is `<im_start>`.
         latents: where to start, (N, C, h, w).
-        times: the time of each step (steps,).
+        times: the solver's knots, see `ImageSettings.times`.
         settings: guidance and switches.
         callback: called after each evaluation.
 
@@ -123,16 +130,35 @@ def draw(
     tokens = latents.shape[2] * latents.shape[3] // 4
     _check_room(session, tokens + 1)
     latents = latents.to(session.model.device, session.model.dtype)
-    sizes = step_sizes(times).tolist()
-    for number, (t, size) in enumerate(zip(times.tolist(), sizes, strict=True)):
-        step = Step(number, len(times), t, latents, *evaluate(session, latents, t, settings))
-        if callback is not None:
-            callback(step)
-        latents = latents + step.guided(settings.cfg_scale) * size
+    field = _Field(session, settings, nfe_per_branch(settings.solver, times), callback)
+    latents = integrate(settings.solver, field, latents, times)
     session.cache.commit([tokens] * session.cache.rows)
     im_end = session.model.config.special_token_ids.im_end
     session.append([im_end] * session.samples, both=True)
     return latents
+
+
+class _Field:
+    """The guided velocity as a function of latents and time, which tells who listens."""
+
+    def __init__(
+        self,
+        session: Session,
+        settings: ImageSettings,
+        total: int,
+        callback: StepCallback | None,
+    ) -> None:
+        self._session, self._settings = session, settings
+        self._total, self._callback = total, callback
+        self._number = 0
+
+    def __call__(self, latents: Tensor, t: float) -> Tensor:
+        found = evaluate(self._session, latents, t, self._settings)
+        step = Step(self._number, self._total, t, latents, *found)
+        self._number += 1
+        if self._callback is not None:
+            self._callback(step)
+        return step.guided(self._settings.cfg_scale)
 
 
 def _see_for_rows(session: Session, latents: Tensor, settings: ImageSettings) -> Seen:

@@ -11,7 +11,9 @@ from torch import Tensor
 from harness.errors import AdapterError
 from model_adapters.cheers.backbone import window_mask
 from model_adapters.cheers.cache import KVCache, Window
+from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prefix import Split, distinct, split
 from model_adapters.cheers.prompt import Prompt, check_prompts
 from model_adapters.cheers.sequence import Layout, lay_out, unconditional
 
@@ -101,6 +103,11 @@ class Session:
         rows = list(range(self.samples))
         return Session(self.model, self.cache.select(rows), self.last[rows], guided=False)
 
+    def join(self, other: Session) -> Session:
+        """A session of these samples and then the other's; neither is guided."""
+        cache = self.cache.join(other.cache)
+        return Session(self.model, cache, torch.cat((self.last, other.last)), guided=False)
+
     def select(self, samples: Sequence[int]) -> Session:
         """A session of these samples, in this order; a sample may occur more than once."""
         twins = [self.samples + sample for sample in samples] if self.guided else []
@@ -115,27 +122,81 @@ def open_session(
     *,
     guided: bool = False,
     ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+    room: int = 0,
+    share: bool = True,
 ) -> Session:
     """Prefill a batch of prompts.
 
-    The images of a prompt are seen once; conditional row and unconditional twin share them.
+    Pictures of equal content are seen once, and what several prompts have in common up to their
+    last picture is run once: questions about one picture, a prompt and its unconditional twin.
 
     Args:
         model: the model.
         prompts: one per sample; any lengths.
         guided: whether to prefill unconditional twins for classifier-free guidance.
         ablations: switches.
+        room: tokens behind the prompts that the cache has columns for from the start.
+        share: False runs every prompt from its first token, for measurements; the result is the
+            same up to rounding.
 
     Raises:
         ContextLengthError: a prompt does not fit the context.
         LayoutError: images and ids of a prompt do not belong together.
     """
-    layout, tokens = read_prompts(model, prompts, guided=guided, ablations=ablations)
-    _check_context(layout, model.config.text_config.max_position_embeddings)
-    hidden, cache = prefill(model, layout, tokens)
-    ends = torch.tensor(layout.lengths, device=hidden.device) - 1
-    last = hidden[torch.arange(len(ends), device=hidden.device), ends]
+    check_prompts(prompts, model.config)
+    special = model.config.special_token_ids
+    rows = list(prompts)
+    if guided:
+        rows += [p._replace(ids=unconditional(p.ids, special)) for p in prompts]
+    lengths = [_length(prompt, model.config) for prompt in rows]
+    _check_context(lengths, model.config.text_config.max_position_embeddings)
+    parts = split(rows, special) if share else None
+    if parts is None:
+        last, cache = _run_whole(model, rows, ablations, room)
+    else:
+        last, cache = _run_in_parts(model, parts, ablations, max(lengths) + room)
     return Session(model, cache, last, guided=guided)
+
+
+def _run_whole(
+    model: CheersModel, rows: Sequence[Prompt], ablations: Ablations, room: int
+) -> tuple[Tensor, KVCache]:
+    """Prefill; the last hidden state of each row (rows, width), and the cache."""
+    layout, tokens = read_prompts(model, rows, ablations=ablations)
+    hidden, cache = prefill(model, layout, tokens, room)
+    return _last(hidden, layout.lengths), cache
+
+
+def _run_in_parts(
+    model: CheersModel, parts: Split, ablations: Ablations, columns: int
+) -> tuple[Tensor, KVCache]:
+    """Prefill each beginning once, then all that follows over copies of its cache."""
+    _, heads = _run_whole(model, parts.heads, ablations, 0)
+    cache = heads.select(parts.place, columns)
+    lengths = [len(tail) for tail in parts.tails]
+    window = cache.window(max(lengths))
+    ids = torch.tensor([tail + [0] * (window.count - len(tail)) for tail in parts.tails])
+    text = model.model.language_model
+    hidden = text(
+        text.embed_tokens(ids.to(model.device)),
+        window_mask(window, causal=True),
+        window.positions,
+        window,
+    )
+    cache.commit(lengths)
+    return _last(hidden, lengths), cache
+
+
+def _last(hidden: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Hidden states (rows, width) of the last valid token of each row of (rows, L, width)."""
+    ends = torch.tensor(lengths, device=hidden.device) - 1
+    return hidden[torch.arange(len(ends), device=hidden.device), ends]
+
+
+def _length(prompt: Prompt, config: CheersConfig) -> int:
+    """Tokens of a prompt, those of its images included."""
+    texts = len(prompt.ids) - len(prompt.pixels)
+    return texts + len(prompt.images) * config.tokens_per_image
 
 
 def read_prompts(
@@ -159,10 +220,9 @@ def read_prompts(
     if not images:
         return layout, None
     # One picture in several prompts, as where answers to one question are compared, is seen once.
-    distinct = {id(image): image for image in images}
-    place = {key: index for index, key in enumerate(distinct)}
-    tokens = see_images(model, torch.stack(list(distinct.values())), ablations)
-    return layout, tokens[[place[id(image)] for image in images] * copies]
+    different, place = distinct(images)
+    tokens = see_images(model, torch.stack(different), ablations)
+    return layout, tokens[place * copies]
 
 
 def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:
@@ -173,10 +233,19 @@ def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tens
     return model.see_latents(model.model.vae_model.encode(pixels)).tokens
 
 
-def prefill(model: CheersModel, layout: Layout, tokens: Tensor | None) -> tuple[Tensor, KVCache]:
-    """Run a laid-out batch; hidden states (B, L, width), and the cache that holds it."""
+def prefill(
+    model: CheersModel, layout: Layout, tokens: Tensor | None, room: int = 0
+) -> tuple[Tensor, KVCache]:
+    """Run a laid-out batch; hidden states (B, L, width), and the cache that holds it.
+
+    Args:
+        model: the model.
+        layout: the batch.
+        tokens: visual tokens (images, T, width) of its images.
+        room: columns of the cache for what will follow.
+    """
     rows, length = layout.ids.shape
-    cache = model.model.language_model.new_cache(rows, length)
+    cache = model.model.language_model.new_cache(rows, length + room)
     hidden = model.model.language_model(
         model.embed(layout, tokens), layout.attention(), layout.positions, cache.window(length)
     )
@@ -184,8 +253,8 @@ def prefill(model: CheersModel, layout: Layout, tokens: Tensor | None) -> tuple[
     return hidden, cache
 
 
-def _check_context(layout: Layout, limit: int) -> None:
-    for row, length in enumerate(layout.lengths):
+def _check_context(lengths: Sequence[int], limit: int) -> None:
+    for row, length in enumerate(lengths):
         if length > limit:
             raise ContextLengthError(
                 f"row {row}: the prompt has {length} tokens, images included, but the context "

@@ -87,6 +87,8 @@ def test_reading_the_cards_imports_no_torch(module: str):
         ("steps", 0, "steps=20"),
         ("steps", True, "steps=20"),
         ("cfg_scale", "strong", "cfg_scale=20"),
+        ("solver", "rk4", "euler, heun, midpoint, ab2"),
+        ("slots", 0, "slots=16"),
     ],
 )
 def test_impossible_arguments_are_refused(checkpoint: Path, name: str, value: Any, message: str):
@@ -188,6 +190,18 @@ def test_switches_are_part_of_the_fingerprint(
 ):
     other = CheersAdapter(str(checkpoint), steps=4, cfg_scale=3.0, **switch).fingerprint()
     assert other.config["switches"] == {**adapter.fingerprint().config["switches"], **switch}
+
+
+@pytest.mark.parametrize("solver", ["heun", "midpoint", "ab2"])
+def test_the_solver_is_part_of_the_fingerprint_and_of_the_picture(
+    checkpoint: Path, adapter: CheersAdapter, solver: str
+):
+    other = CheersAdapter(str(checkpoint), steps=4, cfg_scale=3.0, solver=solver)
+    official = adapter.fingerprint().defaults
+    assert other.fingerprint().defaults == {**official, "solver": solver}
+    response = draw(other)
+    assert response.usage.nfe == 2 * 4 * (1 if solver == "ab2" else 2)
+    assert (pixels(response.image) != pixels(draw(adapter).image)).any()
 
 
 # --- what responses report -----------------------------------------------------------------------
@@ -317,6 +331,33 @@ def test_rows_with_other_numbers_of_pictures_change_no_answer(adapter: CheersAda
         adapter.answer([request])[0].text for request in requests
     ]
     assert [adapter.batch_key(request) for request in requests] == [0, 1, 2, 3]
+
+
+def test_slots_change_no_answer_and_no_account(checkpoint: Path, adapter: CheersAdapter):
+    few = CheersAdapter(str(checkpoint), slots=2)
+    assert few.preferred_batch_size(Capability.ANSWER) == 8
+    assert few.fingerprint().defaults == CheersAdapter(str(checkpoint)).fingerprint().defaults
+    prompts = ["a", "b c d", "e" * 20, "f", "g h"]
+    decoding = TextDecoding(max_new_tokens=9)
+    together, waited = (ask(one, *prompts, decoding=decoding) for one in (adapter, few))
+    assert [r.text for r in waited] == [r.text for r in together]
+    assert [r.usage for r in waited] == [r.usage for r in together]
+
+
+def test_questions_about_equal_pictures_see_one(adapter: CheersAdapter, model: Any):
+    seen: list[int] = []
+    hook = model.model.vision_representation.register_forward_hook(
+        lambda module, args, out: seen.append(len(args[0]))
+    )
+    same = [picture(7, 20, 30) for _ in range(3)]
+    requests = [
+        AnswerRequest(prompt=text, images=(image,), decoding=SHORT)
+        for text, image in zip(("a", "b c", "d"), same, strict=True)
+    ]
+    together = adapter.answer(requests)
+    hook.remove()
+    assert seen == [1]
+    assert [r.text for r in together] == [adapter.answer([r])[0].text for r in requests]
 
 
 def test_sampling_follows_the_seed(adapter: CheersAdapter):

@@ -64,3 +64,27 @@ def test_window_mask_hides_stale_columns() -> None:
         [[True, True, False, False], [True, True, True, False]],
     ]
     assert window_mask(window, causal=False)[1].tolist() == [[True, True, True, False]] * 2
+
+
+def test_select_can_make_room() -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0], [3.0, 4.0]])
+    cache.commit([2, 2])
+    wide = cache.select([1], 9)
+    before = wide.keys[0].data_ptr()
+    fill(wide, [[9.0] * 7])
+    assert wide.keys[0].data_ptr() == before
+    assert wide.keys[0][0, 0, :4, 0].tolist() == [3, 4, 9, 9]
+
+
+def test_join_puts_rows_behind_rows() -> None:
+    first, second = empty(2), empty(1, columns=5)
+    fill(first, [[1.0, 2.0], [3.0, 4.0]])
+    first.commit([2, 1])
+    fill(second, [[5.0, 6.0, 7.0]])
+    second.commit([3])
+    joined = first.join(second)
+    assert joined.lengths == [2, 1, 3]
+    keys, values = fill(joined, [[8.0]] * 3)
+    assert keys[:, 0, :, 0].tolist() == [[1, 2, 8, 0], [3, 8, 0, 0], [5, 6, 7, 8]]
+    assert torch.equal(values, -keys)

@@ -83,6 +83,44 @@ def test_answers_longer_than_1024_are_not_cut() -> None:
     assert result.ids
 
 
+@pytest.mark.parametrize("slots", [1, 2, 3, 5, 8, 99])
+def test_rows_that_wait_answer_as_if_alone(
+    model: CheersModel, ragged: list[Prompt], slots: int
+) -> None:
+    prompts = [*ragged, *ragged[::-1]]
+    settings = [
+        Decoding(max_new_tokens=1 + 5 * (place % 3), temperature=float(place % 2))
+        for place in range(8)
+    ]
+    alone = [
+        generate_text(model, [prompt], item, [source])[0]
+        for prompt, item, source in zip(prompts, settings, generators(8), strict=True)
+    ]
+    together = generate_text(model, prompts, settings, generators(8), slots=slots)
+    assert together == alone
+
+
+def test_a_row_that_ends_makes_room(model: CheersModel, ragged: list[Prompt]) -> None:
+    """Seven short answers pass through the slot beside a long one while that is written."""
+    prompts = [ragged[3]] * 8
+    settings = [Decoding(max_new_tokens=count) for count in (15, *[2] * 7)]
+    batches: list[int] = []
+    handle = model.model.language_model.register_forward_pre_hook(
+        lambda _, args: batches.append(len(args[0]))
+    )
+    results = generate_text(model, prompts, settings, slots=2)
+    handle.remove()
+    assert [len(result.ids) for result in results] == [15, *[2] * 7]
+    assert max(batches) == 2
+    # 1 prefill of two, 14 tokens of the long answer, 6 prefills of one; the 7 short ones ride along
+    assert len(batches) <= 1 + 14 + 6
+
+
+def test_no_slots_are_refused(model: CheersModel) -> None:
+    with pytest.raises(ValueError, match="at least one slot, not 0"):
+        generate_text(model, [Prompt([1])], Decoding(), slots=0)
+
+
 def beam_score(model: CheersModel, prompt: Prompt, ids: list[int]) -> float:
     session, total = open_session(model, [prompt]), 0.0
     for token in ids:

@@ -16,11 +16,12 @@ from harness.errors import BenchError, LedgerError, SpecError
 from harness.leaderboard import build_table
 from harness.plot import KINDS, Kind, PlotSettings, draw
 from harness.plot.bars import draw_bars
-from harness.plot.data import Value, name_of
-from harness.plot.pareto import Trade, draw_curve, draw_pareto, front
+from harness.plot.data import name_of
+from harness.plot.pareto import draw_curve, draw_pareto
 from harness.plot.radar import draw_radar
 from harness.plot.saving import PALETTE, styled
 from harness.plot.settings import WIDTHS
+from harness.trades import front
 from tests.plot.conftest import SKILLS, MakeRun
 
 SKILL = PlotSettings(task="skills")
@@ -34,8 +35,7 @@ def _texts(figure: object) -> list[str]:
 
 
 def _fronted(*points: tuple[float, float]) -> list[tuple[float, float]]:
-    trades = [Trade("", None, cost, Value(score, 0, 0)) for cost, score in points]
-    return [(trade.cost, trade.score.value) for trade in front(trades)]
+    return front(points, lambda point: point[0], lambda point: point[1])
 
 
 def test_bars_stand_at_the_scores(make_run: MakeRun):
