@@ -57,13 +57,17 @@ def test_start_up_loads_nothing_heavy(arguments: list[str]):
 
 
 def test_list_answers_at_once():
-    command = [sys.executable, "-m", "harness.cli", "list"]
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.6  # 0.09 s on a quiet machine; the benchmark measures it
+    """Compared with an interpreter that does nothing, since the machine may be busy."""
+    listing = [sys.executable, "-m", "harness.cli", "list"]
+    nothing = [sys.executable, "-c", "pass"]
+    ours, least = zip(*((_seconds(listing), _seconds(nothing)) for _ in range(5)), strict=True)
+    assert min(ours) < 45 * min(least)  # 25 on a busy machine; the benchmark measures it
+
+
+def _seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True)
+    return time.perf_counter() - start
 
 
 def test_help_names_every_command(cheers: Cheers):
