@@ -73,11 +73,12 @@ def test_everything_about_a_sample_comes_back(ledger: LedgerWriter):
     ledger.add_outcome(first, JUDGED)
     ledger.add_error(second, "digest2", "p", "Traceback: \ud800 boom")
     ledger.commit()
-    assert ledger.sample("t", "a") == (Sample(id="a"), FULL, JUDGED, "prömpt", "digest")
+    assert ledger.sample("t", "a") == (*(Sample(id="a"), FULL, JUDGED, "prömpt", "digest", None),)
     errored = ledger.sample("t", "b")
     assert errored.response is None
     assert errored.outcome == Outcome(verdict=Verdict.ERRORED, reason="Traceback: \\ud800 boom")
-    assert ledger.sample("t", "c") == (Sample(id="c"), None, None, "", "")
+    assert errored.error == "Traceback: \\ud800 boom"
+    assert ledger.sample("t", "c") == (Sample(id="c"), None, None, "", "", None)
     assert ledger.counts("t") == (3, 2, 1, 1)
 
 
