@@ -8,6 +8,7 @@ import torch
 
 from harness.adapter import VisionTokens
 from model_adapters.cheers.model import CheersModel
+from model_adapters.prefill import layers_flops
 
 __all__ = ["Look", "account", "kv_cache_bytes", "look", "prefill_flops"]
 
@@ -59,16 +60,9 @@ def account(model: CheersModel, seen: Look, width: int, height: int) -> VisionTo
 
 
 def prefill_flops(model: CheersModel, tokens: int) -> float:
-    """Floating-point operations of the backbone over `tokens` tokens that see each other fully.
-
-    Two per weight and token in the linear layers, and 4 n^2 d per layer for scores and values of
-    the attention; norms, biases and activations are left out.
-    """
-    text = model.config.text_config
+    """Floating-point operations of the backbone over `tokens` tokens."""
     layers = model.model.language_model.layers
-    weights = sum(p.numel() for p in layers.parameters() if p.ndim == 2)
-    attention = 4 * text.num_hidden_layers * text.hidden_size * tokens**2
-    return float(2 * weights * tokens + attention)
+    return layers_flops(layers, model.config.text_config.hidden_size, tokens)
 
 
 def kv_cache_bytes(model: CheersModel, tokens: int) -> int:

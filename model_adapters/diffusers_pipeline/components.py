@@ -6,13 +6,13 @@ Hooks stand only while a call is watched, so nothing is left in a pipeline.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from harness.torch_support import wait_for
 
-__all__ = ["count_rows", "denoisers", "networks", "time_components"]
+__all__ = ["count_rows", "denoisers", "networks", "time_components", "time_modules"]
 
 _DENOISERS = ("unet", "transformer", "transformer_2", "prior", "denoiser")
 
@@ -46,15 +46,24 @@ def _roles(pipeline: Any) -> Iterator[tuple[str, Any]]:
                     yield f"vae_{inner.removesuffix('r')}", getattr(part, inner)
 
 
+def time_components(pipeline: Any, device: str) -> AbstractContextManager[Mapping[str, float]]:
+    """Seconds in text encoders, denoiser, and both halves of the VAE while the block runs."""
+    return time_modules(_roles(pipeline), device)
+
+
 @contextmanager
-def time_components(pipeline: Any, device: str) -> Iterator[Mapping[str, float]]:
-    """Seconds in text encoders, denoiser, and both halves of the VAE while the block runs.
+def time_modules(roles: Iterable[tuple[str, Any]], device: str) -> Iterator[Mapping[str, float]]:
+    """Seconds in modules while the block runs.
 
     On a GPU the device is waited for at each boundary, which costs a little speed.
+
+    Args:
+        roles: What to call the time of a module, and the module; none contains another.
+        device: Where they are.
     """
     seconds: dict[str, float] = {}
     handles: list[Any] = []
-    for role, module in _roles(pipeline):
+    for role, module in roles:
         seconds[role] = 0.0
         handles += _watch(module, role, seconds, device)
     try:

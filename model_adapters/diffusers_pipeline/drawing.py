@@ -53,7 +53,8 @@ def draw(
         pipeline: The pipeline.
         prompts: The texts.
         seeds: Seed of each picture.
-        arguments: Further arguments of the call.
+        arguments: Further arguments of the call; `prompt` among them goes before the texts, which
+            a pipeline that is given embeddings must not see.
         device: Where the pipeline is.
 
     Raises:
@@ -66,11 +67,13 @@ def draw(
     with quietly(), count_rows(pipeline) as rows, _seeded(seeds[0], device) as has_drawn:
         result = _called(
             pipeline,
-            prompt=prompts[0] if one else list(prompts),
-            generator=generators[0] if one else generators,
-            output_type="np",
-            **steps.arguments(),
-            **arguments,
+            **{
+                "prompt": prompts[0] if one else list(prompts),
+                "generator": generators[0] if one else generators,
+                "output_type": "np",
+                **steps.arguments(),
+                **arguments,
+            },
         )
         alone = has_drawn()
     if len(prompts) > 1 and alone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,13 @@ def find(path: str, revision: str | None, variant: str | None) -> Path:
 
 
 def load(
-    folder: Path, dtype: str, device: str, variant: str | None = None, *, safety: bool = True
+    folder: Path,
+    dtype: str,
+    device: str,
+    variant: str | None = None,
+    *,
+    safety: bool = True,
+    without: Collection[str] = (),
 ) -> Any:
     """Load a pipeline's folder.
 
@@ -77,6 +83,7 @@ def load(
         device: Where they go.
         variant: Which of several sets of files, such as `fp16`.
         safety: Whether the safety checker is loaded, where there is one.
+        without: Components that aren't loaded, since nothing will call them.
 
     Returns:
         The pipeline, in evaluation mode, on the device, silent, without a watermark.
@@ -88,7 +95,7 @@ def load(
     index = _index(folder)
     kind = _pipeline_class(folder, index)
     given = {} if safety else _without_safety(kind)
-    given |= _left_out(kind, index)
+    given |= _left_out(kind, index) | dict.fromkeys(without)
     for name, (library, class_name) in _parts(index).items():
         if name not in given:
             model_class = _part_class(folder, name, library, class_name)

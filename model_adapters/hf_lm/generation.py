@@ -13,7 +13,7 @@ from harness.errors import AdapterError
 from harness.records import FinishReason, TextDecoding
 from model_adapters.hf_lm.loading import LanguageModel
 
-__all__ = ["Generated", "generate"]
+__all__ = ["Generated", "generate", "padded"]
 
 _LOOK_BACK = 2  # a stop string may be spelled with a few tokens more than its own
 
@@ -58,7 +58,7 @@ def generate(
         )
     if decoding.num_beams > 1 and decoding.temperature > 0:
         raise AdapterError("beams can't be sampled", "use num_beams=1, or temperature 0")
-    ids, mask = _padded(lm, [prompt[-room:] for prompt in prompts])
+    ids, mask = padded(lm, [prompt[-room:] for prompt in prompts])
     eos = lm.tokenizer.decode([lm.tokenizer.eos_token_id]) if _has_eos(lm) else ""
     stops = [text for text in (*decoding.stop, eos) if text]
     watch = _StopStrings(lm.tokenizer, stops, ids.shape[1])
@@ -75,8 +75,12 @@ def generate(
     return [_finished(lm, row, ends.get(n), stops) for n, row in enumerate(new)]
 
 
-def _padded(lm: LanguageModel, prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask (rows, longest), padded on the left."""
+def padded(lm: LanguageModel, prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask (rows, longest), padded on the left, where the model is.
+
+    Raises:
+        AdapterError: A prompt has no token.
+    """
     width = max(map(len, prompts))
     ids = torch.full((len(prompts), width), lm.pad, dtype=torch.long)
     mask = torch.zeros_like(ids)

@@ -9,7 +9,7 @@ from harness.errors import AdapterError
 from model_adapters.hf_vlm.inputs import Inputs, prepare
 from model_adapters.hf_vlm.loading import Checkpoint
 
-__all__ = ["account"]
+__all__ = ["account", "cache_bytes"]
 
 
 def account(checkpoint: Checkpoint, width: int, height: int, device: str) -> VisionTokens:
@@ -40,8 +40,8 @@ def account(checkpoint: Checkpoint, width: int, height: int, device: str) -> Vis
         latent_grid=None,
         patches=patches,
         llm_tokens=tokens,
-        kv_cache_bytes=_cache_bytes(checkpoint.model, tokens),
-        kv_cache_bytes_uncompressed=_cache_bytes(checkpoint.model, patches),
+        kv_cache_bytes=cache_bytes(checkpoint.model, tokens),
+        kv_cache_bytes_uncompressed=cache_bytes(checkpoint.model, patches),
     )
 
 
@@ -62,7 +62,7 @@ def _patches(checkpoint: Checkpoint, inputs: Inputs) -> int:
     return int(tiles * (pixels.shape[-2] // rows) * (pixels.shape[-1] // columns))
 
 
-def _cache_bytes(model: Any, tokens: int) -> int:
+def cache_bytes(model: Any, tokens: int) -> int:
     """Bytes of keys and values of `tokens` tokens in all layers."""
     text = model.config.get_text_config()
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter, VisionTokens
 from harness.checkpoints import demand, resolve
-from harness.errors import AdapterError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -132,12 +131,9 @@ class HFVisionLanguage(ModelAdapter):
     @as_stated
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding. Beams are searched row by row."""
-        decoding = requests[0].decoding
-        if decoding.num_beams > 1 and decoding.temperature > 0:
-            raise AdapterError(
-                "beam search takes no temperature", "set num_beams=1 or temperature=0"
-            )
-        if decoding.num_beams > 1 and len(requests) > 1:
+        from model_adapters.hf_vlm.answering import searches_alone
+
+        if searches_alone(requests[0].decoding) and len(requests) > 1:
             return [self._answered([request])[0] for request in requests]
         return self._answered(requests)
 

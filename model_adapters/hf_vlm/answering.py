@@ -15,7 +15,7 @@ from model_adapters.hf_vlm.loading import Checkpoint
 from model_adapters.hf_vlm.sampling import RowSampler
 from model_adapters.hf_vlm.stopping import RowStops
 
-__all__ = ["Answer", "Answers", "decode", "generate"]
+__all__ = ["Answer", "Answers", "decode", "generate", "searches_alone"]
 
 _IGNORES_PROCESSORS = frozenset({"janus"})
 """Model types whose own `generate` drops logits processors when it writes text; the general one
@@ -43,6 +43,17 @@ class Answers(NamedTuple):
 
     first: float | None
     """`time.perf_counter()` at the first token; `None` with beams, whose tokens come at the end."""
+
+
+def searches_alone(decoding: TextDecoding) -> bool:
+    """Whether rows are served one by one, since beams are searched row by row.
+
+    Raises:
+        AdapterError: Beams are to be sampled.
+    """
+    if decoding.num_beams > 1 and decoding.temperature > 0:
+        raise AdapterError("beam search takes no temperature", "set num_beams=1 or temperature=0")
+    return decoding.num_beams > 1
 
 
 def decode(

@@ -13,7 +13,7 @@ from model_adapters.hf_vlm.quiet import quietly
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Inputs", "has_control", "prepare"]
+__all__ = ["Inputs", "check_room", "has_control", "prepare"]
 
 
 class Inputs(NamedTuple):
@@ -58,7 +58,7 @@ def prepare(
     tensors = _tensors(checkpoint, chats, sanitize=sanitize)
     ids, mask = tensors["input_ids"], tensors["attention_mask"]
     lengths = mask.sum(-1).tolist()
-    _check_room(lengths, checkpoint.context)
+    check_room(lengths, checkpoint.context)
     marked = [0] * len(ids)
     if checkpoint.image_token_id is not None:
         marked = (ids == checkpoint.image_token_id).sum(-1).tolist()
@@ -99,7 +99,16 @@ def has_control(checkpoint: Checkpoint, prompt: str) -> bool:
     return any(token in prompt for token in checkpoint.control_tokens)
 
 
-def _check_room(lengths: Sequence[int], context: int | None) -> None:
+def check_room(lengths: Sequence[int], context: int | None) -> None:
+    """Refuse prompts that leave no room for an answer.
+
+    Args:
+        lengths: Tokens of each prompt.
+        context: Tokens that the context holds; `None` if it isn't known.
+
+    Raises:
+        AdapterError: One doesn't fit.
+    """
     for row, length in enumerate(lengths):
         if context is not None and length >= context:
             raise AdapterError(

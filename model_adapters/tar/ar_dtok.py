@@ -17,7 +17,7 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from harness.errors import AdapterError, CheckpointError
 from harness.records import Record
-from model_adapters.tar.config import ArSettings, read_config
+from model_adapters.tar.config import ArSettings, ar_entry
 from model_adapters.tar.presets import Sampling
 from model_adapters.tar.sampling import choose, uniforms
 from model_adapters.tar.weights import count, fill, need, read_tensors
@@ -184,7 +184,7 @@ class ArDTok(nn.Module):
             AdapterError: There are no positions for as long a condition.
         """
         length, prefix = self.settings.codes, features.shape[1]
-        self._check(prefix)
+        self.check_room(prefix)
         chances = torch.stack([uniforms(s, length, features.device) for s in seeds])
         inputs = self.clip_proj(self._doubled(features, guidance).to(self.dtype))
         caches = self._caches(inputs, prefix + length)
@@ -207,7 +207,12 @@ class ArDTok(nn.Module):
         width = inputs.shape[-1] // self.heads
         return [Cache(len(inputs), self.heads, length, width, inputs) for _ in self.layers]
 
-    def _check(self, prefix: int) -> None:
+    def check_room(self, prefix: int) -> None:
+        """Refuse a condition of more tokens than there are positions for.
+
+        Raises:
+            AdapterError: There are too few.
+        """
         positions = self.abs_pe.shape[1]
         if prefix + self.settings.codes - 1 > positions:
             raise AdapterError(
@@ -234,13 +239,10 @@ def _guided(raw: Tensor, guidance: Guidance, step: int, callback: Step | None) -
 def load_ar_dtok(path: Path, dtype: Literal["float32", "bfloat16", "float16"]) -> ArDTok:
     """Load AR-DTok, with its entry of the `config.json` beside it.
 
-    The entry has the file's name without suffix, else `ar_dtok`.
-
     Raises:
         CheckpointError: A file is missing, damaged, or doesn't fit the other.
     """
-    entries = read_config(path.parent)
-    settings = ArSettings.read(entries.get(path.stem, entries.get("ar_dtok", {})), path.parent)
+    settings = ArSettings.read(ar_entry(path), path.parent)
     tensors = read_tensors(path)
     hidden = need(tensors, "layers.0.feed_forward.w1.weight", path)
     words = need(tensors, "tok_embeddings.weight", path)

@@ -11,10 +11,17 @@ from typing import Any
 from harness.errors import CheckpointError
 from harness.records import Record
 
-__all__ = ["CONFIG", "ArSettings", "TaTokSettings", "TeacherSettings", "read_config"]
+__all__ = [
+    "CONFIG",
+    "ArSettings",
+    "TaTokSettings",
+    "TeacherSettings",
+    "ar_entry",
+    "read_config",
+]
 
 CONFIG = "config.json"
-_REMEDY = "write the settings that the released file holds beside its weights"
+_REMEDY = "convert the released files again: python -m model_adapters.tar.convert FOLDER"
 
 
 class TeacherSettings(Record, frozen=True, kw_only=True):
@@ -130,6 +137,19 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} isn't JSON: {error}", _REMEDY) from error
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} isn't a JSON object", _REMEDY)
+    return found
+
+
+def ar_entry(path: Path) -> Mapping[str, Any]:
+    """What the `config.json` beside an AR-DTok says of it.
+
+    The entry has the file's name without suffix, else `ar_dtok`.
+
+    Raises:
+        CheckpointError: There is no `config.json`.
+    """
+    entries = read_config(path.parent)
+    found: Mapping[str, Any] = entries.get(path.stem, entries.get("ar_dtok", {}))
     return found
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import AdapterError
+from model_adapters.hf_lm.generation import padded
 from model_adapters.tar.language import Language, Vocabulary
 from model_adapters.tar.presets import Sampling
 from model_adapters.tar.sampling import choose, penalised, uniforms
@@ -80,14 +81,9 @@ class _Reader:
     """The model's pass over prompts padded on the left, and over one token more at a time."""
 
     def __init__(self, language: Language, prompts: Sequence[list[int]]) -> None:
-        width = max(map(len, prompts))
-        pads = [width - len(prompt) for prompt in prompts]
         self._model = language.model
         self.device = self._model.device
-        rows = [[language.lm.pad] * pad + prompt for pad, prompt in zip(pads, prompts, strict=True)]
-        mask = [[0] * pad + [1] * (width - pad) for pad in pads]
-        self._ids = torch.tensor(rows, device=self.device)
-        self._mask = torch.tensor(mask, device=self.device)
+        self._ids, self._mask = padded(language.lm, prompts)
         self._cache: object = None
 
     def begin(self) -> Tensor:

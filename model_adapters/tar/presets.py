@@ -64,6 +64,9 @@ class Preset(Record, frozen=True, kw_only=True):
     cfg_scale: float = 4.0
     """Guidance of the de-tokenizer where a task names none."""
 
+    resolution: int | None = None
+    """Pixels of a side that the script draws; `None` leaves them to the files that are there."""
+
     def to_dict(self) -> dict[str, JsonValue]:
         """As JSON."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
@@ -72,9 +75,13 @@ class Preset(Record, frozen=True, kw_only=True):
 PRESETS = {
     "benchmark": Preset(),
     "released-demo": Preset(
-        image_tokens="sampled", preprocess="demo", checkpoint_penalty=True, penalise_prompt=True
+        image_tokens="sampled",
+        preprocess="demo",
+        checkpoint_penalty=True,
+        penalise_prompt=True,
+        resolution=1024,
     ),
-    "geneval-script": Preset(top_p=None, top_k=None, checkpoint_penalty=True),
+    "geneval-script": Preset(top_p=None, top_k=None, checkpoint_penalty=True, resolution=256),
 }
 """By name. `benchmark` reads as the released evaluation does and draws as `t2i_inference.py` does;
 `released-demo` is `i2t_inference.py` and `t2i_inference.py`; `geneval-script` is `eval_geneval.py`

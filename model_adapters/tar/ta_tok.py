@@ -113,6 +113,11 @@ class TaTok(nn.Module):
         self._codebook: Tensor | None = None
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.scale_layer.shift.device
+
+    @property
     def image_size(self) -> int:
         """Pixels of a side."""
         return int(self.encoder.image_size)
@@ -121,6 +126,11 @@ class TaTok(nn.Module):
     def codebook_size(self) -> int:
         """Number of codes."""
         return int(self.bottleneck.regularizer.embedding.num_embeddings)
+
+    @property
+    def patches(self) -> int:
+        """Patches that the tower attends over."""
+        return int(self.encoder.grid**2)
 
     def tokens(self, scale: int) -> int:
         """Tokens of an image at scale 0, 1 or 2: 729, 169 and 81 of the released model.

@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         raise CheckpointError(
             f"{path} isn't safetensors, and pickles aren't read",
-            "write the released tensors as safetensors, under their names",
+            "convert it once: python -m model_adapters.tar.convert FOLDER",
         )
     try:
         tensors: dict[str, Tensor] = load_file(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ from model_adapters.tar.prompts import answer_prompt, image_prompt
 from model_adapters.tar.sampling import choose, draw, filtered, uniforms
 from model_adapters.tar.ta_tok import TaTok, load_ta_tok
 from model_adapters.tar.vqvae import load_vqvae
+from tests.tar.conftest import TINY
 
-TINY = Path(__file__).parents[1] / "golden" / "tar_tiny"
 LOADERS = {
     "ta_tok": load_ta_tok,
     "ar_dtok": lambda path: load_ar_dtok(path, "float32"),
@@ -38,11 +37,6 @@ def ta_tok() -> TaTok:
 @pytest.fixture(scope="module")
 def language() -> Language:
     return load_language(TINY / "llm", "float32", "cpu", 128)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(TINY, tmp_path / "tar"))
 
 
 # --- strict loading ------------------------------------------------------------------------------
