@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from harness.errors import AdapterError, UnknownNameError
@@ -97,8 +97,13 @@ class Registry(Generic[T]):
 
     def _found(self) -> dict[str, EntryPoint]:
         if self._entries is None:
-            self._entries = {entry.name: entry for entry in entry_points(group=self.group)}
+            self._entries = {entry.name: entry for entry in _installed().select(group=self.group)}
         return self._entries
+
+
+@cache
+def _installed() -> EntryPoints:
+    return entry_points()  # all groups at once: each call reads a file of every distribution
 
 
 class TaskRegistry(Registry["type[Task]"]):
