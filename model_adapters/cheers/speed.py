@@ -60,8 +60,13 @@ class Speed(Record, frozen=True, kw_only=True):
 
     @classmethod
     def checked(
-        cls, *, compile: str | bool, attention: str, channels_last: bool, device: str
-    ) -> Self:  # noqa: A002
+        cls,
+        *,
+        compile: str | bool,  # noqa: A002 - torch's own word
+        attention: str,
+        channels_last: bool,
+        device: str,
+    ) -> Self:
         """Build the settings.
 
         Args:
