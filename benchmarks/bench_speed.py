@@ -1,7 +1,7 @@
 """What data type, compilation and attention kernels are worth in CHEERS, on the mid-size model.
 
-Run with `python -m pytest benchmarks/bench_speed.py -m bench --benchmark-enable -s`. Each pair draws
-the same picture up to rounding, which is asserted. Times are the processor's, of one thread.
+Run with `python -m pytest benchmarks/bench_speed.py -m bench --benchmark-enable -s`. Each pair
+draws the same picture up to rounding, which is asserted. Times are the processor's, of one thread.
 """
 
 from __future__ import annotations
