@@ -7,7 +7,6 @@ the processor's, of one thread, so a machine that others use gives the same rati
 
 from __future__ import annotations
 
-import copy
 from time import process_time
 
 import pytest
@@ -42,10 +41,8 @@ from tasks.probes.inputs import picture
 
 pytestmark = pytest.mark.bench
 
-SETTINGS = ImageSettings(steps=10, cfg_scale=3.0, alpha=1.0)
 FEW = ImageSettings(steps=2, cfg_scale=3.0, alpha=1.0)
 QUESTION = "what color is the circle?"
-DRAWING = "a red circle above a blue square"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,10 +61,6 @@ def checkpoint() -> Checkpoint:
     config = nano_config(tokenizer.get_vocab_size(), special_ids(tokenizer))
     processor = CheersProcessor(config, CheersTokenizer(tokenizer, config.special_token_ids))
     return Checkpoint(fresh_model(config, 0).eval(), processor)
-
-
-def drawing_prompts(checkpoint: Checkpoint, count: int) -> list[Prompt]:
-    return [checkpoint.processor.image_prompt(DRAWING, seed=seed) for seed in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -177,21 +170,22 @@ def test_questions_about_one_picture(
 
 
 def test_rows_that_end_are_refilled(benchmark: BenchmarkFixture, midsize: CheersModel):
-    """32 answers of 2 to 64 tokens in 8 slots, against four batches of 8; the answers agree."""
-    prompts = about_one_picture(midsize, 32)
-    settings = [Decoding(max_new_tokens=64 if place % 8 == 0 else 2 + place) for place in range(32)]
+    """24 answers of 2 to 40 tokens in 8 slots, against three batches of 8; the answers agree."""
+    prompts = about_one_picture(midsize, 24)
+    lengths = [40 if place % 8 == 0 else 2 + place % 12 for place in range(24)]
+    settings = [Decoding(max_new_tokens=length) for length in lengths]
 
     def refilled() -> list[list[int]]:
         return [r.ids for r in generate_text(midsize, prompts, settings, slots=8)]
 
     def in_batches() -> list[list[int]]:
-        batches = [slice(start, start + 8) for start in range(0, 32, 8)]
+        batches = [slice(start, start + 8) for start in range(0, 24, 8)]
         found = [generate_text(midsize, prompts[b], settings[b]) for b in batches]
         return [result.ids for batch in found for result in batch]
 
     assert refilled() == in_batches()
     ratio = compare(benchmark, refilled, in_batches, rounds=3, clock=process_time)
-    print(f"\n32 answers of 2 to 64 tokens in 8 slots: refilling is {ratio} faster")
+    print(f"\n24 answers of 2 to 40 tokens in 8 slots: refilling is {ratio} faster")
     assert ratio.median > 1.0
 
 
@@ -220,19 +214,3 @@ def test_continuations_share_their_picture(benchmark: BenchmarkFixture, checkpoi
     )
     print(f"\nfour continuations: one look is {ratio} faster than four")
     assert ratio.median > 1.1
-
-
-def test_channels_last(benchmark: BenchmarkFixture, checkpoint: Checkpoint):
-    """Convolutions with channels last, as the adapter has them, against torch's default."""
-    prompts = drawing_prompts(checkpoint, 8)
-    noise = [image_noise(checkpoint.model.config, seed) for seed in range(8)]
-    last = copy.deepcopy(checkpoint.model)
-    use_channels_last(last)
-    ratio = compare(
-        benchmark,
-        lambda: generate_image(last, prompts, noise, SETTINGS),
-        lambda: generate_image(checkpoint.model, prompts, noise, SETTINGS),
-        rounds=9,
-    )
-    print(f"\nCFG, batch 8: channels last is {ratio} faster")
-    assert ratio.median > 1.0

@@ -48,6 +48,7 @@ from model_adapters.cheers.arguments import (
     checked_solver,
     generation_defaults,
 )
+from model_adapters.cheers.speed import Speed, tuned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,6 +94,11 @@ class CheersAdapter(ModelAdapter):
         slots: Answers decoded at once. Where given, four times as many requests are taken in one
             call, and each answer that ends makes room for the next; by default a call is decoded
             as a whole.
+        compile: Mode of `torch.compile` for VAE decoder, decoder projector, tower and head: `off`,
+            `default`, `max-autotune-no-cudagraphs`, and with CUDA graphs `reduce-overhead` and
+            `max-autotune`.
+        attention: Kernel that attention prefers: `auto`, `flash`, `efficient`, `cudnn`, `math`.
+        channels_last: Whether convolutions store their channels last.
 
     Raises:
         CheckpointError: The checkpoint is missing or doesn't fit.
@@ -122,6 +128,9 @@ class CheersAdapter(ModelAdapter):
         alpha: float | None = None,
         solver: str = "euler",
         slots: int | None = None,
+        compile: str = "off",  # noqa: A002 - torch's own word
+        attention: str = "auto",
+        channels_last: bool = True,
     ) -> None:
         self._switches = Switches.checked(
             hfi=hfi, vae_reconstruction=vae_reconstruction, prompt_form=prompt_form
@@ -130,6 +139,12 @@ class CheersAdapter(ModelAdapter):
         self._slots = checked_slots(slots)
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
+        self.speed = Speed.checked(
+            compile=compile,
+            attention=attention,
+            channels_last=channels_last,
+            device=self._device,
+        )
         self._folder = self._locate(path, revision)
         self._checkpoint = self._prepared()
         given = {"steps": steps, "cfg_scale": cfg_scale, "alpha": alpha}
@@ -144,10 +159,8 @@ class CheersAdapter(ModelAdapter):
         return resolve(path, revision)
 
     def _prepared(self) -> Checkpoint:
-        from model_adapters.cheers.memory_format import use_channels_last
-
         checkpoint = self._load()
-        use_channels_last(checkpoint.model)
+        self.speed.apply(checkpoint.model)
         return checkpoint
 
     def _load(self) -> Checkpoint:
@@ -163,7 +176,11 @@ class CheersAdapter(ModelAdapter):
             adapter=f"{type(self).__module__}.{type(self).__qualname__}",
             code_version=CODE_VERSION,
             weights_sha256=self._hash(),
-            config={**model.config.to_dict(), "switches": self._switches.to_dict()},
+            config={
+                **model.config.to_dict(),
+                "switches": self._switches.to_dict(),
+                **self._speed_config(),
+            },
             defaults={**self._defaults, **self._unofficial()},
             dtype=self.dtype,
             device=device_name(self._device),
@@ -173,6 +190,11 @@ class CheersAdapter(ModelAdapter):
     def _unofficial(self) -> dict[str, JsonValue]:
         """The solver, where it isn't the official one, which goes without saying."""
         return {} if self._solver == "euler" else {"solver": self._solver}
+
+    def _speed_config(self) -> dict[str, JsonValue]:
+        """What rounds otherwise than by default."""
+        given = self.speed.to_dict()
+        return {"speed": given} if given else {}
 
     def _hash(self) -> str:
         """SHA-256 over the loaded tensors, computed once."""
@@ -194,6 +216,7 @@ class CheersAdapter(ModelAdapter):
 
     @guards_memory
     @as_stated
+    @tuned
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding."""
         from model_adapters.cheers.answering import answer_batch
@@ -220,18 +243,21 @@ class CheersAdapter(ModelAdapter):
 
     @guards_memory
     @as_stated
+    @tuned
     def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
         """Draw a batch; requests share one decoding."""
         return self._draw(requests, [() for _ in requests])
 
     @guards_memory
     @as_stated
+    @tuned
     def edit_image(self, requests: Sequence[EditImageRequest]) -> list[Response]:
         """Edit a batch; requests share one decoding."""
         return self._draw(requests, [(request.image,) for request in requests])
 
     @guards_memory
     @as_stated
+    @tuned
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation of a batch in one pass."""
         from model_adapters.cheers import loglikelihood
@@ -257,6 +283,7 @@ class CheersAdapter(ModelAdapter):
 
     @guards_memory
     @as_stated
+    @tuned
     def reconstruct(self, requests: Sequence[ReconstructRequest]) -> list[Response]:
         """Encode and decode with the VAE, at the model's image size."""
         from model_adapters.cheers import reconstruct, to_image

@@ -31,14 +31,19 @@ class Backbone(nn.Module):
         self.norm = Qwen2RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
 
     def forward(
-        self, embeds: Tensor, allowed: Tensor, positions: Tensor, window: Window | None = None
+        self,
+        embeds: Tensor,
+        allowed: Tensor | None,
+        positions: Tensor,
+        window: Window | None = None,
     ) -> Tensor:
         """Run the layers.
 
         Args:
             embeds: input embeddings (B, L, width).
             allowed: whether query i may attend to key j, bool (B, L, keys); keys are the new
-                tokens, or with a window every column up to the window's end.
+                tokens, or with a window every column up to the window's end. None lets every
+                query see every key, which more kernels serve, and without copying keys per head.
             positions: rotary positions (B, L).
             window: where to write keys and values, for generation.
 
@@ -47,11 +52,13 @@ class Backbone(nn.Module):
         """
         head_dim = self.config.hidden_size // self.config.num_attention_heads
         rope = rotary(positions, head_dim, self.config.rope_theta, embeds.dtype)
+        mask = None if allowed is None else allowed[:, None]
         hidden = embeds
         for layer in self.layers:
             hidden = layer(
                 hidden,
-                attention_mask=allowed[:, None],
+                attention_mask=mask,
+                is_causal=False,  # the mask says it all
                 past_key_values=window,
                 position_embeddings=rope,
             )
@@ -66,13 +73,17 @@ class Backbone(nn.Module):
         return KVCache.empty(self.config.num_hidden_layers, shape, weight.dtype, weight.device)
 
 
-def window_mask(window: Window, *, causal: bool) -> Tensor:
+def window_mask(window: Window, *, causal: bool) -> Tensor | None:
     """What the window's tokens may see, bool (B, count, end): their row's past, and each other.
+
+    None where that is everything: rows of one length, and an image or one token behind them.
 
     Args:
         window: the columns being written.
         causal: whether a new token sees only the new ones before it (text) or all (an image).
     """
+    if window.start is not None and (not causal or window.count == 1):
+        return None
     columns = torch.arange(window.end, device=window.positions.device)
     last = window.positions if causal else window.positions[:, -1:].expand_as(window.positions)
     return columns <= last[..., None]

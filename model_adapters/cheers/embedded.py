@@ -45,6 +45,9 @@ class CheersNano(CheersAdapter):
         alpha: float | None = None,
         solver: str = "euler",
         slots: int | None = None,
+        compile: str = "off",  # noqa: A002 - torch's own word
+        attention: str = "auto",
+        channels_last: bool = True,
     ) -> None:
         super().__init__(
             str(NANO_FOLDER),
@@ -58,6 +61,9 @@ class CheersNano(CheersAdapter):
             alpha=alpha,
             solver=solver,
             slots=slots,
+            compile=compile,
+            attention=attention,
+            channels_last=channels_last,
         )
 
     def _locate(self, path: str, revision: str | None) -> Path:

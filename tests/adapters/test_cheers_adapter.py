@@ -89,6 +89,8 @@ def test_reading_the_cards_imports_no_torch(module: str):
         ("cfg_scale", "strong", "cfg_scale=20"),
         ("solver", "rk4", "euler, heun, midpoint, ab2"),
         ("slots", 0, "slots=16"),
+        ("compile", "reduce-overhead", "needs a GPU"),
+        ("attention", "fastest", "auto, flash"),
     ],
 )
 def test_impossible_arguments_are_refused(checkpoint: Path, name: str, value: Any, message: str):
@@ -190,6 +192,15 @@ def test_switches_are_part_of_the_fingerprint(
 ):
     other = CheersAdapter(str(checkpoint), steps=4, cfg_scale=3.0, **switch).fingerprint()
     assert other.config["switches"] == {**adapter.fingerprint().config["switches"], **switch}
+
+
+def test_other_rounding_is_part_of_the_fingerprint(checkpoint: Path, adapter: CheersAdapter):
+    other = CheersAdapter(str(checkpoint), steps=4, channels_last=False, attention="math")
+    assert "speed" not in adapter.fingerprint().config
+    assert other.fingerprint().config["speed"] == {"channels_last": False, "attention": "math"}
+    decoding = {"cfg_scale": 3.0, "alpha": 0.5}
+    apart = pixels(draw(other, **decoding).image) - pixels(draw(adapter, **decoding).image)
+    assert abs(apart).max() <= 1
 
 
 @pytest.mark.parametrize("solver", ["heun", "midpoint", "ab2"])

@@ -59,11 +59,26 @@ def test_window_mask_hides_stale_columns() -> None:
     cache.commit([2, 1])
     window = cache.window(2)
     assert window.positions.tolist() == [[2, 3], [1, 2]]
-    assert window_mask(window, causal=True).tolist() == [
+    mask = window_mask(window, causal=True)
+    assert mask is not None
+    assert mask.tolist() == [
         [[True, True, True, False], [True, True, True, True]],
         [[True, True, False, False], [True, True, True, False]],
     ]
-    assert window_mask(window, causal=False)[1].tolist() == [[True, True, True, False]] * 2
+    image = window_mask(window, causal=False)
+    assert image is not None
+    assert image[1].tolist() == [[True, True, True, False]] * 2
+
+
+def test_rows_of_one_length_need_no_mask_for_an_image_or_a_token() -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0], [3.0, 4.0]])
+    cache.commit([2, 2])
+    assert window_mask(cache.window(3), causal=False) is None
+    assert window_mask(cache.window(1), causal=True) is None
+    text = window_mask(cache.window(2), causal=True)
+    assert text is not None
+    assert text[0].tolist() == [[True, True, True, False], [True] * 4]
 
 
 def test_select_can_make_room() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from model_adapters.cheers.cache import KVCache, Window
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.decoding import Decoding
 from model_adapters.cheers.generation import (
@@ -132,6 +133,24 @@ def test_sharing_the_vision_side_changes_nothing(
         rtol=1e-3,
         atol=1e-3,
     )
+
+
+def test_the_cache_is_allocated_once(
+    model: CheersModel, prompts: list[Prompt], noise: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a step nor the end of the image copies keys or values."""
+    sizes: list[list[int]] = []
+    real = KVCache.window
+
+    def window(self: KVCache, count: int) -> Window:
+        found = real(self, count)
+        sizes.append([tensor.data_ptr() for tensor in (*self.keys, *self.values)])
+        return found
+
+    monkeypatch.setattr(KVCache, "window", window)
+    generate_image(model, prompts[3:], noise[3:], SETTINGS)
+    assert len(sizes) == 5  # prefill, three steps, the end
+    assert all(pointers == sizes[0] for pointers in sizes)
 
 
 def test_callback_sees_each_step_and_explains_the_path(

@@ -175,3 +175,26 @@ def test_too_large_a_batch_is_a_smaller_batch(little_memory: None, tmp_path: Pat
         sizes = {e.response.timing.batch_size for e in ledger.entries("shapes-geneval")}
     assert verdicts <= {Verdict.OK, Verdict.WRONG}
     assert max(sizes) < 1440
+
+
+@pytest.mark.parametrize("solver", ["euler", "ab2"])
+@pytest.mark.parametrize(
+    "speed",
+    [
+        {"compile": "default"},
+        {"compile": "reduce-overhead"},
+        {"attention": "flash"},
+        {"attention": "efficient"},
+        {"channels_last": False},
+    ],
+    ids=str,
+)
+def test_faster_settings_draw_and_answer_the_same(
+    here: CheersNano, speed: dict[str, Any], solver: str
+) -> None:
+    plain = here if solver == "euler" else CheersNano(device="cuda", solver=solver)
+    fast = CheersNano(device="cuda", solver=solver, **speed)
+    for _ in range(2):  # a CUDA graph is recorded first, then replayed
+        ours, theirs = (pixels(model.generate_image(DRAWINGS)) for model in (fast, plain))
+        assert abs(ours - theirs).max() <= LEVELS
+    assert texts(fast.answer(QUESTIONS)) == texts(here.answer(QUESTIONS))
