@@ -34,7 +34,7 @@ def need_diffusers() -> Any:
         return importlib.import_module("diffusers")
     except ImportError as error:
         raise AdapterError(
-            f"model 'diffusers' needs the package diffusers: {error}",
+            f"pipelines of diffusers need the package diffusers: {error}",
             "pip install 'cheers-bench[diffusers]'",
         ) from error
 

@@ -76,6 +76,7 @@ class TarAdapter(ModelAdapter):
         detokenizer: What draws: `ar-dtok`, `dif-dtok`, or `none`.
         detokenizer_dtype: Of its transformer; what makes pixels computes in float32.
         resolution: Pixels of a drawn picture's side: which de-tokenizer, where there are several.
+        sana: Dif-DTok's pipeline: a folder in `path`, or anywhere.
         steps: Denoising steps of Dif-DTok where a task names none.
         read_scale: 0, 1 or 2: 729, 169 or 81 tokens for a picture in a question.
         draw_scale: The same for a drawn picture.
@@ -111,6 +112,7 @@ class TarAdapter(ModelAdapter):
         detokenizer: str = "ar-dtok",
         detokenizer_dtype: str = "float32",
         resolution: int | None = None,
+        sana: str = "sana",
         steps: int | None = None,
         read_scale: int = 0,
         draw_scale: int = 0,
@@ -125,6 +127,7 @@ class TarAdapter(ModelAdapter):
             preset=preset,
             detokenizer=detokenizer,
             resolution=resolution,
+            sana=sana,
             steps=steps,
             read_scale=read_scale,
             draw_scale=draw_scale,

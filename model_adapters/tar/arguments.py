@@ -32,6 +32,9 @@ class Settings(Record, frozen=True, kw_only=True):
     resolution: int | None
     """Pixels of a side; `None` leaves them to the files that are there."""
 
+    sana: str
+    """Folder of Dif-DTok's pipeline, in the checkpoint's folder or anywhere."""
+
     steps: int | None
     """Denoising steps of Dif-DTok where a request names none; `None` is the pipeline's default."""
 
@@ -48,6 +51,7 @@ class Settings(Record, frozen=True, kw_only=True):
         preset: str,
         detokenizer: str,
         resolution: int | None,
+        sana: str,
         steps: int | None,
         read_scale: int,
         draw_scale: int,
@@ -59,6 +63,7 @@ class Settings(Record, frozen=True, kw_only=True):
             preset: Its name.
             detokenizer: As the field.
             resolution: As the field; `None` takes the preset's.
+            sana: As the field.
             steps: As the field.
             read_scale: As the field.
             draw_scale: As the field.
@@ -80,6 +85,7 @@ class Settings(Record, frozen=True, kw_only=True):
             preset=chosen,
             detokenizer=detokenizer,
             resolution=chosen.resolution if resolution is None else resolution,
+            sana=sana,
             steps=steps,
             read_scale=read_scale,
             draw_scale=draw_scale,

@@ -67,18 +67,36 @@ def load_parts(
     place = _language_folder(folder, llm, revision)
     ta_tok = load_ta_tok(folder / TA_TOK).to(numbers.device)
     language = load_language(place, numbers.dtype, numbers.device, ta_tok.codebook_size)
-    return Parts(language, ta_tok, _detokenizer(folder, settings, numbers))
+    return Parts(language, ta_tok, _detokenizer(folder, settings, numbers, ta_tok.width))
 
 
-def _detokenizer(folder: Path, settings: Settings, numbers: Numbers) -> Detokenizer | None:
+def _detokenizer(
+    folder: Path, settings: Settings, numbers: Numbers, width: int
+) -> Detokenizer | None:
     if settings.detokenizer == "none":
         return None
-    return load_ar(
-        folder,
-        settings.resolution,
-        numbers.detokenizer_dtype,
-        numbers.device,
-        settings.preset.cfg_scale,
+    dtype, device, cfg_scale = numbers.detokenizer_dtype, numbers.device, settings.preset.cfg_scale
+    if settings.detokenizer == "ar-dtok":
+        return load_ar(folder, settings.resolution, dtype, device, cfg_scale)
+    from model_adapters.tar.dif_dtok import load_dif
+
+    place = _sana_folder(folder, settings.sana)
+    found = load_dif(place, dtype, device, cfg_scale=cfg_scale, steps=settings.steps, width=width)
+    if settings.resolution not in (None, found.size):
+        raise CheckpointError(
+            f"{place} draws {found.size}x{found.size} pixels, not {settings.resolution}",
+            "name another with --model-arg sana=FOLDER, or another resolution",
+        )
+    return found
+
+
+def _sana_folder(folder: Path, sana: str) -> Path:
+    for place in (folder / sana, Path(sana)):
+        if place.is_dir():
+            return place
+    raise CheckpointError(
+        f"there is no SANA pipeline in {folder / sana}",
+        "put csuhan/Tar-SANA-600M-512px there, or name its folder: --model-arg sana=FOLDER",
     )
 
 

@@ -22,13 +22,12 @@ from harness.files import write_text
 from harness.records import JsonValue
 from model_adapters.tar.checkpoint import TA_TOK
 from model_adapters.tar.config import CONFIG, read_config
-from model_adapters.tar.detokenizers import VQVAE
+from model_adapters.tar.detokenizers import NEGATIVES, VQVAE
 from model_adapters.tar.unpickling import read_pickle
 
 __all__ = ["Converted", "convert"]
 
 _PICKLES = ("*.pth", "*.pt")
-_NEGATIVES = "negative_prompt_embeds"
 
 
 class Converted(NamedTuple):
@@ -90,7 +89,7 @@ def _converted(source: Path) -> Converted:
 def _told_apart(source: Path, content: Any) -> _Found:
     """Which of the released files this is."""
     if isinstance(content, Tensor) and content.ndim == 2:
-        return _Found(f"{_NEGATIVES}.safetensors", {_NEGATIVES: content}, None)
+        return _Found(f"{NEGATIVES}.safetensors", {NEGATIVES: content}, None)
     model = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(model, Mapping):
         raise _unknown(source)

@@ -20,10 +20,21 @@ from model_adapters.tar.vqvae import VqDecoder, load_vqvae
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["VQVAE", "ArDetokenizer", "Detokenizer", "Pictures", "load_ar"]
+__all__ = [
+    "NEGATIVES",
+    "VQVAE",
+    "ArDetokenizer",
+    "Detokenizer",
+    "Pictures",
+    "check_size",
+    "load_ar",
+]
 
 VQVAE = "vqvae.safetensors"
 """Name of the VQVAE's file."""
+
+NEGATIVES = "negative_prompt_embeds"
+"""Name of the tensor that Dif-DTok's guidance leads away from, and of its file."""
 
 _AR_FILES = "ar_dtok*.safetensors"
 
@@ -159,7 +170,7 @@ def check_size(size: int, decoding: ImageDecoding) -> None:
     if wrong:
         raise AdapterError(
             f"this de-tokenizer draws {size}x{size} pixels, not {wrong.pop()}",
-            "leave width and height open, or load another one: --model-arg resolution=...",
+            "leave width and height open, or load another one (docs/tar.md)",
         )
 
 

@@ -118,6 +118,11 @@ class TaTok(nn.Module):
         return self.scale_layer.shift.device
 
     @property
+    def width(self) -> int:
+        """Width of the features."""
+        return int(self.encoder.post_layernorm.normalized_shape[0])
+
+    @property
     def image_size(self) -> int:
         """Pixels of a side."""
         return int(self.encoder.image_size)

@@ -242,9 +242,15 @@ def flux(*, distilled: bool = True) -> Any:
     )
 
 
-def sana() -> Any:
+def sana(captions: int = WIDTH, side: int = 8) -> Any:
+    """SANA.
+
+    Args:
+        captions: Width of what it's conditioned on.
+        side: Of the latent; a pixel's share of it is a half.
+    """
     transformer = diffusers.SanaTransformer2DModel(
-        sample_size=8,
+        sample_size=side,
         patch_size=1,
         in_channels=4,
         out_channels=4,
@@ -254,7 +260,7 @@ def sana() -> Any:
         num_cross_attention_heads=2,
         cross_attention_head_dim=8,
         cross_attention_dim=16,
-        caption_channels=WIDTH,
+        caption_channels=captions,
     )
     torch.nn.init.constant_(transformer.caption_norm.weight, 3.0)  # else the prompt hardly shows
     dc = diffusers.AutoencoderDC(
