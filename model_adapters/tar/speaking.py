@@ -22,9 +22,7 @@ class _Words:
     """
 
     def __init__(self, language: Language) -> None:
-        known = language.vocabulary
         self._language = language
-        self._silent = {*known.scales, *range(known.first_code, known.first_code + known.codes)}
         self.pad_token_id = language.lm.pad
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
@@ -34,7 +32,12 @@ class _Words:
 
     def decode(self, ids: Any, **options: Any) -> str:
         """Text of ids."""
-        spoken = [token for token in map(int, ids) if token not in self._silent]
+        known = self._language.vocabulary
+        spoken = [
+            token
+            for token in map(int, ids)
+            if known.code_of(token) is None and token not in known.scales
+        ]
         text: str = self._language.lm.tokenizer.decode(spoken, **options)
         return text
 

@@ -28,12 +28,20 @@ class _PlainDict(dict[str, Any]):
         """Ignore attributes."""
 
 
+class _Ignored:
+    """Stands for what a training run left in a file and nothing here reads."""
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore attributes."""
+
+
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor_v2,
     ("easydict", "EasyDict"): _PlainDict,
     ("addict.addict", "Dict"): _PlainDict,
+    ("argparse", "Namespace"): _Ignored,
 }
 """Everything that a file may name, beside torch's kinds of storage."""
 

@@ -232,6 +232,17 @@ def test_what_cannot_be_drawn_is_refused(build: Build, decoding: ImageDecoding, 
     assert caught.value.remedy
 
 
+def test_halves_of_precision_serve_as_well(build: Build):
+    adapter = build(dtype="bfloat16", detokenizer_dtype="bfloat16", draw_scale=2)
+    request = AnswerRequest(
+        prompt="?", images=(picture(),), decoding=TextDecoding(max_new_tokens=4)
+    )
+    assert adapter.answer([request])[0].usage.completion_tokens == 4
+    first, again = (adapter.generate_image(drawings()[:1])[0] for _ in range(2))
+    assert apart(first, again) == 0
+    assert adapter._parts.ta_tok.codebook().dtype == torch.float32
+
+
 # --- accounts ------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
 import subprocess
@@ -14,12 +15,13 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from harness.errors import CheckpointError
 from harness.records import GenerateImageRequest
 from model_adapters.tar.adapter import TarAdapter
-from model_adapters.tar.convert import convert
+from model_adapters.tar.convert import convert, main
 from model_adapters.tar.unpickling import read_pickle
 from tests.tar.conftest import TINY
 
@@ -123,11 +125,14 @@ def test_the_command_converts(released: Path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
-    (released / "stray.pth").write_bytes(b"no archive")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "stray.pth" in done.stderr
-    assert "remedy" in done.stderr
+
+
+def test_the_command_names_what_it_refuses(tmp_path: Path):
+    (tmp_path / "stray.pth").write_bytes(b"no archive")
+    done = CliRunner().invoke(main, [str(tmp_path)])
+    assert done.exit_code == 1
+    assert "stray.pth" in done.output
+    assert "remedy" in done.output
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -236,6 +241,13 @@ def test_a_language_model_s_folder_is_not_written_into(released: Path, tmp_path:
         convert(released)
     with pytest.raises(CheckpointError, match=r"no \*\.pth"):
         convert(TINY)
+
+
+def test_what_training_left_is_ignored(tmp_path: Path):
+    left = {"args": argparse.Namespace(lr=1e-4, cloud=None), "steps": 7}
+    torch.save({"model": state("vqvae")["sd"], **left}, tmp_path / "vq_ds16_t2i.pt")
+    (one,) = convert(tmp_path)
+    assert load_file(one.target).keys() == state("vqvae")["sd"].keys()
 
 
 def test_tensors_that_share_memory_are_parted(tmp_path: Path):
