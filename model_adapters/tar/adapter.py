@@ -40,7 +40,7 @@ from harness.torch_support import (
     let_go,
     weights_sha256,
 )
-from model_adapters.tar.arguments import Settings
+from model_adapters.tar.arguments import SANA, Settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -112,7 +112,7 @@ class TarAdapter(ModelAdapter):
         detokenizer: str = "ar-dtok",
         detokenizer_dtype: str = "float32",
         resolution: int | None = None,
-        sana: str = "sana",
+        sana: str = SANA,
         steps: int | None = None,
         read_scale: int = 0,
         draw_scale: int = 0,

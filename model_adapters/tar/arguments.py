@@ -9,10 +9,20 @@ from harness.records import Record
 from harness.torch_support import one_of
 from model_adapters.tar.presets import Preset, choose_preset
 
-__all__ = ["DETOKENIZERS", "Settings"]
+__all__ = ["DETOKENIZERS", "SANA", "Settings"]
 
 DETOKENIZERS = ("ar-dtok", "dif-dtok", "none")
 """What draws; with none the model only answers."""
+
+SANA = "sana"
+"""Folder of Dif-DTok's pipeline where none is named."""
+
+_USED_BY = {
+    "ar-dtok": {"resolution"},
+    "dif-dtok": {"resolution", "sana", "steps"},
+    "none": set[str](),
+}
+"""Arguments that a de-tokenizer has a use for."""
 
 _SCALES = (0, 1, 2)
 
@@ -78,8 +88,7 @@ class Settings(Record, frozen=True, kw_only=True):
             _check_count(name, value)
         for name, value in (("read_scale", read_scale), ("draw_scale", draw_scale)):
             _check_scale(name, value)
-        if steps is not None and detokenizer != "dif-dtok":
-            raise SpecError(f"{detokenizer} takes no steps", "leave out steps")
+        _check_use(detokenizer, resolution=resolution, steps=steps, sana=sana)
         return cls(
             name=preset,
             preset=chosen,
@@ -89,6 +98,16 @@ class Settings(Record, frozen=True, kw_only=True):
             steps=steps,
             read_scale=read_scale,
             draw_scale=draw_scale,
+        )
+
+
+def _check_use(detokenizer: str, *, sana: str, **given: object) -> None:
+    """Refuse what the chosen de-tokenizer has no use for."""
+    given["sana"] = None if sana == SANA else sana
+    useless = [n for n, v in given.items() if v is not None and n not in _USED_BY[detokenizer]]
+    if useless:
+        raise SpecError(
+            f"detokenizer={detokenizer} takes no {useless[0]}", f"leave out {useless[0]}"
         )
 
 

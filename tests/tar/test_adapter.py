@@ -436,6 +436,8 @@ def test_a_language_model_of_another_width_is_used_by_its_name(folder: Path, bui
         ({"detokenizer": "vae"}, "detokenizer='vae'"),
         ({"resolution": 0}, "resolution=0"),
         ({"steps": 20}, "takes no steps"),
+        ({"sana": "elsewhere"}, "takes no sana"),
+        ({"detokenizer": "none", "resolution": 256}, "takes no resolution"),
         ({"preset": "paper"}, "preset='paper'"),
         ({"top_p": 2}, "top_p=2"),
         ({"cfg_scale": 0.5}, "cfg_scale=0.5"),
