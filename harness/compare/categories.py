@@ -52,6 +52,7 @@ class CategoryPairs:
             other.column(),
             protocol_hash=self._plan.protocol.hash,
             primary=True,
+            tests=len(self._builders),
         )
         return msgspec.structs.replace(measured, category=name)
 

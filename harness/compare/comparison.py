@@ -39,13 +39,15 @@ def compare_runs(
     flips: list[Flip] = []
     skipped: list[Skipped] = []
     with open_source(first) as one, open_source(second) as other:
-        for name in _names((one.manifest, other.manifest), tasks):
+        names = _names((one.manifest, other.manifest), tasks)
+        tests = sum(not why_not_comparable(one.plan(name), other.plan(name)) for name in names)
+        for name in names:
             plan, rival = one.plan(name), other.plan(name)
             reason = why_not_comparable(plan, rival)
             if reason or plan is None:
                 skipped.append(Skipped(task=name, reason=reason))
                 continue
-            found = _compare_task(plan, one, other)
+            found = _compare_task(plan, one, other, tests)
             differences += found.differences
             categories += found.categories
             flips += found.flips
@@ -67,7 +69,7 @@ class _Compared(NamedTuple):
     flips: list[Flip]
 
 
-def _compare_task(plan: TaskPlan, first: Source, second: Source) -> _Compared:
+def _compare_task(plan: TaskPlan, first: Source, second: Source, tests: int) -> _Compared:
     metrics, categories = plan.metadata.metrics, CategoryPairs(plan)
     builders = [(ColumnBuilder(spec), ColumnBuilder(spec)) for spec in metrics]
     flips = []
@@ -87,6 +89,7 @@ def _compare_task(plan: TaskPlan, first: Source, second: Source) -> _Compared:
             other.column(),
             protocol_hash=plan.protocol.hash,
             primary=one.spec is metrics[0],
+            tests=tests,
         )
         for one, other in builders
     ]

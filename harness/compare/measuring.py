@@ -10,29 +10,21 @@ import numpy as np
 
 from harness.aggregate import QUANTILES, extreme_estimate, point_estimate, strata_of
 from harness.columns import ScoreColumn, by_cluster
+from harness.compare.precision import difference_interval, precision
 from harness.compare.records import Change, Difference
 from harness.ratios import RATIOS
-from harness.records import Aggregation, Direction, MetricSpec
+from harness.records import Direction, MetricSpec
 from harness.stats import (
     Interval,
-    bootstrap_quantile_difference,
-    bootstrap_ratio_difference,
     discordance,
-    estimate_mean,
     holm,
     mcnemar_exact,
-    minimum_detectable_difference,
-    paired_estimate,
-    paired_interval,
-    paired_ratio_estimate,
-    paired_share_interval,
     sign_flip_test,
     swap_ratio_test,
 )
 from harness.stats.clustered import Floats
-from harness.stats.intervals import LEVEL
 
-__all__ = ["ALPHA", "adjusted", "mean_difference_interval", "measure_difference"]
+__all__ = ["ALPHA", "adjusted", "measure_difference"]
 
 ALPHA = 0.05
 """Level at which a difference is called one."""
@@ -53,6 +45,7 @@ def measure_difference(
     *,
     protocol_hash: str,
     primary: bool,
+    tests: int = 1,
 ) -> Difference:
     """Compare one metric over the samples that have a score in both runs.
 
@@ -63,6 +56,7 @@ def measure_difference(
         second: Scores of the second run, of the same samples in the same order.
         protocol_hash: The protocol of both.
         primary: Whether it's the task's primary metric.
+        tests: Number of primary metrics that are adjusted for one another, for what is detectable.
     """
     whole = _Pair(by_cluster(first, spec.aggregation), by_cluster(second, spec.aggregation))
     known = ~(np.isnan(whole.first.values) | np.isnan(whole.second.values))
@@ -91,7 +85,7 @@ def measure_difference(
         difference=other - one,
         only_first=counts.only_first,
         only_second=counts.only_second,
-        **_measure(spec, pair),
+        **_measure(spec, pair, ALPHA / (tests if primary else 1)),
     )
     return msgspec.structs.replace(measured, change=_change(measured, measured.p_value))
 
@@ -111,10 +105,11 @@ def _minus(second: float | None, first: float | None) -> float | None:
     return None if second is None or first is None else second - first
 
 
-def _measure(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+def _measure(spec: MetricSpec, pair: _Pair, alpha: float) -> dict[str, Any]:
     if spec.aggregation in QUANTILES:
         return _of_quantile(spec, pair)
-    return _of_ratio(spec, pair) if spec.aggregation in RATIOS else _of_mean(spec, pair)
+    measure = _of_ratio if spec.aggregation in RATIOS else _of_mean
+    return measure(spec, pair, alpha)
 
 
 def _by_sample(spec: MetricSpec, column: ScoreColumn) -> Floats:
@@ -127,17 +122,17 @@ def _by_sample(spec: MetricSpec, column: ScoreColumn) -> Floats:
         return np.asarray(column.values / column.over, dtype=np.float64)
 
 
-def _of_ratio(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
+def _of_ratio(spec: MetricSpec, pair: _Pair, alpha: float) -> dict[str, Any]:
     clusters = pair.first.clusters
     if len(np.unique(clusters)) < 2:
         return {}
     parts = pair.first.parts(spec), pair.second.parts(spec)
-    estimate = paired_ratio_estimate(*parts, clusters)
+    found = precision(spec, *pair)
     return {
-        **_ends(bootstrap_ratio_difference(*parts, clusters), 1),
+        **_ends(difference_interval(spec, *pair)),
         "p_value": swap_ratio_test(*parts, clusters),
         "p_method": "swapped clusters",
-        "detectable": minimum_detectable_difference(estimate.standard_error, estimate.degrees),
+        "detectable": found.detectable(alpha),
     }
 
 
@@ -153,47 +148,15 @@ def adjusted(differences: list[Difference]) -> list[Difference]:
     return result
 
 
-def _of_mean(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
-    first, second, clusters = pair.first.values, pair.second.values, pair.first.clusters
-    strata = strata_of(spec, pair.first)
-    estimate = paired_estimate(first, second, clusters, strata)
-    factor = estimate.n if spec.aggregation is Aggregation.SUM else 1
-    detectable = minimum_detectable_difference(estimate.standard_error, estimate.degrees)
-    spread = float(np.std(second - first, ddof=1)) if estimate.n > 1 else 0.0
+def _of_mean(spec: MetricSpec, pair: _Pair, alpha: float) -> dict[str, Any]:
+    first, second = pair.first.values, pair.second.values
+    spread = float(np.std(second - first, ddof=1)) if len(first) > 1 else 0.0
     return {
-        **_ends(mean_difference_interval(spec, *pair), 1),
-        **_test(pair, strata),
-        "detectable": None if detectable is None else detectable * factor,
+        **_ends(difference_interval(spec, *pair)),
+        **_test(pair, strata_of(spec, pair.first)),
+        "detectable": precision(spec, *pair).detectable(alpha),
         "standardised": float(np.mean(second - first)) / spread if spread > _FLAT else None,
     }
-
-
-def mean_difference_interval(
-    spec: MetricSpec, first: ScoreColumn, second: ScoreColumn, level: float = LEVEL
-) -> Interval | None:
-    """Interval of second minus first in a mean or sum of known scores.
-
-    Args:
-        spec: Definition of the metric.
-        first: Scores of the first run.
-        second: Scores of the second run, of the same samples in the same order.
-        level: Coverage.
-
-    Returns:
-        The score interval where all are 0 or 1, else Student's t; `None` with too few clusters.
-    """
-    strata = strata_of(spec, first)
-    estimate = paired_estimate(first.values, second.values, first.clusters, strata)
-    if np.isin(np.concatenate([first.values, second.values]), (0.0, 1.0)).all():
-        gained, lost = (
-            estimate_mean(moved.astype(np.float64), first.clusters, strata).value
-            for moved in (second.values > first.values, second.values < first.values)
-        )
-        interval = paired_share_interval(estimate, gained, lost, level)
-    else:
-        interval = paired_interval(estimate, level)
-    factor = len(first.values) if spec.aggregation is Aggregation.SUM else 1
-    return interval and interval._replace(low=interval.low * factor, high=interval.high * factor)
 
 
 def _test(pair: _Pair, strata: Any) -> dict[str, Any]:
@@ -209,20 +172,11 @@ def _test(pair: _Pair, strata: Any) -> dict[str, Any]:
 
 
 def _of_quantile(spec: MetricSpec, pair: _Pair) -> dict[str, Any]:
-    clusters = pair.first.clusters
-    if len(np.unique(clusters)) < 2:
-        return {}
-    q = QUANTILES[spec.aggregation]
-    return _ends(
-        bootstrap_quantile_difference(pair.first.values, pair.second.values, clusters, q), 1
-    )
+    return _ends(difference_interval(spec, *pair))
 
 
-def _ends(interval: Interval | None, factor: int) -> dict[str, Any]:
-    if interval is None:
-        return {}
-    low, high = interval.low * factor, interval.high * factor
-    return {"low": low, "high": high, "method": interval.method}
+def _ends(interval: Interval | None) -> dict[str, Any]:
+    return {} if interval is None else interval._asdict()
 
 
 def _change(difference: Difference, p_value: float | None) -> Change:

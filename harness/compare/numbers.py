@@ -94,7 +94,9 @@ def bounds_text(difference: Difference, write: Writer) -> str:
 def change_text(difference: Difference) -> str:
     """What a difference means, in words; with a warning if unknown samples could turn it."""
     doubt = ", unless unknown samples turn it" if _could_turn(difference) else ""
-    return _MEANINGS[difference.change] + doubt
+    clear = difference.change in (Change.BETTER, Change.WORSE)
+    alone = " (unadjusted)" if clear and difference.p_adjusted is None else ""
+    return _MEANINGS[difference.change] + alone + doubt
 
 
 def _could_turn(difference: Difference) -> bool:

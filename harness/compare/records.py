@@ -54,7 +54,8 @@ class Difference(Record, frozen=True, kw_only=True):
     """The protocol that both runs carry."""
 
     change: Change
-    """What it means, at 5%, after adjusting for the number of tasks."""
+    """What it means at 5%: of primary metrics after adjusting for the number of tasks, of others
+    and of quantiles without."""
 
     first: float | None = None
     """The metric of the first run over the paired samples."""
@@ -84,7 +85,8 @@ class Difference(Record, frozen=True, kw_only=True):
     """The same adjusted for the number of tasks (Holm); primary metrics only."""
 
     detectable: float | None = None
-    """Smallest true difference that this comparison finds with a chance of 80%."""
+    """Smallest true difference that this comparison finds with a chance of 80%; of a primary metric
+    after adjusting for the number of tasks."""
 
     standardised: float | None = None
     """Effect size: mean difference over the standard deviation of differences (Cohen's d_z)."""

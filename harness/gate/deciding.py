@@ -7,14 +7,12 @@ fails the gate.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from scipy.stats import t as student
 
 from harness.gate.records import GateVerdict
-from harness.stats import minimum_detectable_difference
-from harness.stats.intervals import Interval
+from harness.stats import Interval, Moves, PlainError
 
 __all__ = ["Reading", "decide", "decide_ratio", "detectable_drop"]
 
@@ -78,13 +76,7 @@ def decide_ratio(plain: Interval, strict: Interval, *, ratio: float) -> GateVerd
 
 
 def detectable_drop(
-    standard_error: float,
-    degrees: int,
-    *,
-    margin: float,
-    floor: float,
-    alpha: float,
-    metrics: int,
+    known: Moves | PlainError, *, margin: float, floor: float, alpha: float, metrics: int
 ) -> float | None:
     """Smallest true drop that `decide` calls a regression with a chance of 80%.
 
@@ -92,29 +84,27 @@ def detectable_drop(
     first step), a drop of the margin isn't excluded, and it's larger than the floor.
 
     Args:
-        standard_error: Of the difference.
-        degrees: Its degrees of freedom.
+        known: How exactly the difference is known.
         margin: Largest drop that is tolerated.
         floor: Drop that seeds alone explain.
         alpha: Chance of a wrong verdict.
         metrics: Number of metrics that alarms are adjusted for.
 
     Returns:
-        The drop, in the score's unit; `None` where the error is 0 or unknown.
+        The drop, in the score's unit; `None` where nothing is known of the error, or no drop is
+        large enough.
 
     Example:
-        >>> one = {"margin": 0.01, "floor": 0.0, "alpha": 0.05}
-        >>> round(detectable_drop(0.01, 99, metrics=1, **one), 3)
+        >>> one, known = {"margin": 0.01, "floor": 0.0, "alpha": 0.05}, PlainError(0.01, 99)
+        >>> round(detectable_drop(known, metrics=1, **one), 3)
         0.025
-        >>> round(detectable_drop(0.01, 99, metrics=8, **one), 3)
+        >>> round(detectable_drop(known, metrics=8, **one), 3)
         0.034
     """
-    if not standard_error > 0 or math.isnan(standard_error) or degrees < 1:
+    significant = known.detectable(2 * alpha / metrics, _POWER)
+    if significant is None:
         return None
-    significant = minimum_detectable_difference(
-        standard_error, degrees, alpha=2 * alpha / metrics, power=_POWER
-    )
-    clear, reach = (float(student.ppf(p, degrees)) for p in (1 - alpha, _POWER))
-    unexcluded = margin - (clear - reach) * standard_error
-    above = floor + reach * standard_error if floor else 0.0
-    return max(significant or 0.0, unexcluded, above)
+    clear, reach = (float(student.ppf(p, known.degrees)) for p in (1 - alpha, _POWER))
+    unexcluded = margin - (clear - reach) * known.error_at(margin)
+    above = floor + reach * known.error_at(floor) if floor else 0.0
+    return max(significant, unexcluded, above)

@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
-from harness.aggregate import QUANTILES, strata_of
+from harness.aggregate import QUANTILES
 from harness.columns import ScoreColumn, by_cluster
-from harness.compare.measuring import mean_difference_interval, measure_difference
+from harness.compare.measuring import measure_difference
+from harness.compare.precision import difference_interval, precision
 from harness.compare.records import Difference
-from harness.ratios import RATIOS
 from harness.records import Direction, MetricSpec
 from harness.stats import (
-    Estimate,
     Interval,
+    Moves,
+    PlainError,
     bootstrap_quantile_difference,
-    bootstrap_ratio_difference,
-    paired_estimate,
-    paired_ratio_estimate,
     quantile_interval,
-    student_quantile,
 )
-from harness.stats.intervals import LEVEL
 
 __all__ = ["Columns", "Evidence", "gather", "gather_ratio"]
 
@@ -48,11 +43,8 @@ class Evidence(NamedTuple):
     columns: Columns
     """Samples (or clusters) with a score in both."""
 
-    standard_error: float
-    """Of the difference; NaN where only the interval is known."""
-
-    degrees: int
-    """Degrees of freedom of the standard error."""
+    known: Moves | PlainError
+    """How exactly the difference is known."""
 
     @property
     def identical(self) -> bool:
@@ -68,23 +60,13 @@ class Evidence(NamedTuple):
             return None
         p_value = found.p_value
         if p_value is None:  # a quantile, whose error is known from its bootstrap
-            p_value = _student_p(found.difference, self.standard_error, self.degrees)
+            p_value = _student_p(found.difference, self.known)
         falls = (found.difference < 0) is (found.metric.direction is Direction.HIGHER)
         return p_value / 2 if falls else 1 - p_value / 2
 
     def interval(self, level: float) -> Interval | None:
         """Interval of the difference, candidate minus baseline."""
-        spec, (first, second) = self.difference.metric, self.columns
-        if self.difference.clusters < 2:
-            return None
-        if spec.aggregation in QUANTILES:
-            q = QUANTILES[spec.aggregation]
-            values = first.values, second.values
-            return bootstrap_quantile_difference(*values, first.clusters, q, level)
-        if spec.aggregation in RATIOS:
-            parts = first.parts(spec), second.parts(spec)
-            return bootstrap_ratio_difference(*parts, first.clusters, level=level)
-        return mean_difference_interval(spec, *self.columns, level)
+        return difference_interval(self.difference.metric, *self.columns, level)
 
 
 def gather(task: str, spec: MetricSpec, columns: Columns, *, primary: bool) -> Evidence:
@@ -98,10 +80,10 @@ def gather(task: str, spec: MetricSpec, columns: Columns, *, primary: bool) -> E
     """
     found = measure_difference(task, spec, *columns, protocol_hash="", primary=primary)
     pair = _known(spec, columns)
-    error, degrees = float("nan"), 0
+    known: Moves | PlainError = PlainError(float("nan"), 0)
     if found.difference is not None and found.clusters > 1:
-        error, degrees = _error(spec, pair)
-    return Evidence(found, pair, error, degrees)
+        known = precision(spec, *pair)
+    return Evidence(found, pair, known)
 
 
 def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval | None:
@@ -141,41 +123,8 @@ def _known(spec: MetricSpec, columns: Columns) -> Columns:
     return Columns(first.pick(known), second.pick(known))
 
 
-def _error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
-    first, second = columns
-    if spec.aggregation in QUANTILES:
-        return _quantile_error(spec, columns)
-    if spec.aggregation in RATIOS:
-        parts = first.parts(spec), second.parts(spec)
-        estimate = paired_ratio_estimate(*parts, first.clusters)
-        return estimate.standard_error, estimate.degrees
-    return _mean_error(spec, columns)
-
-
-def _mean_error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
-    estimate, interval = _estimate(spec, columns), mean_difference_interval(spec, *columns, LEVEL)
-    if interval is None:
-        return float("nan"), 0
-    # Of shares the plain error is 0 where nothing differs; the interval's half-width isn't.
-    error = (interval.high - interval.low) / 2 / student_quantile(LEVEL, estimate.degrees)
-    return error, estimate.degrees
-
-
-def _quantile_error(spec: MetricSpec, columns: Columns) -> tuple[float, int]:
-    first, second = columns
-    interval = bootstrap_quantile_difference(
-        first.values, second.values, first.clusters, QUANTILES[spec.aggregation]
-    )
-    error = (interval.high - interval.low) / (2 * float(norm.ppf(0.975)))
-    return error, len(np.unique(first.clusters)) - 1
-
-
-def _student_p(difference: float, error: float, degrees: int) -> float:
+def _student_p(difference: float, known: Moves | PlainError) -> float:
+    error = known.error_at(0.0)
     if not error > 0:
         return float(difference == 0)
-    return float(2 * student.sf(abs(difference) / error, degrees))
-
-
-def _estimate(spec: MetricSpec, columns: Columns) -> Estimate:
-    first, second = columns
-    return paired_estimate(first.values, second.values, first.clusters, strata_of(spec, first))
+    return float(2 * student.sf(abs(difference) / error, known.degrees))

@@ -133,9 +133,7 @@ def _judged(
         "floor": floor or None,
         "p_value": found.p_worse(),
         "p_adjusted": adjusted[0],
-        "detectable": detectable_drop(
-            found.standard_error, found.degrees, metrics=context.metrics, **limits
-        ),
+        "detectable": detectable_drop(found.known, metrics=context.metrics, **limits),
         **_savings(case, found, margin, alpha, context),
     }
     if found.identical:

@@ -4,6 +4,7 @@ from harness.stats.bootstrap import bootstrap_mean, bootstrap_sums, bootstrap_we
 from harness.stats.changes import Split, independent_change, paired_change
 from harness.stats.clustered import Estimate, estimate_mean, student_quantile
 from harness.stats.intervals import LEVEL, Interval, clip, student_interval, wilson_interval
+from harness.stats.moves import Moves, PlainError, measure_moves
 from harness.stats.paired import (
     Discordance,
     discordance,
@@ -40,7 +41,9 @@ __all__ = [
     "Estimate",
     "Interval",
     "Look",
+    "Moves",
     "Parts",
+    "PlainError",
     "SequentialGate",
     "Split",
     "Stop",
@@ -58,6 +61,7 @@ __all__ = [
     "holm",
     "independent_change",
     "mcnemar_exact",
+    "measure_moves",
     "minimum_detectable_difference",
     "paired_change",
     "paired_estimate",

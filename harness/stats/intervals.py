@@ -65,15 +65,17 @@ def wilson_interval(estimate: Estimate, level: float = LEVEL) -> Interval | None
     return Interval(min(p, centre - margin), max(p, centre + margin), "Wilson, clustered")
 
 
-def effective_size(estimate: Estimate, spread: float, rare: float, doubt: float = 1.0) -> float:
+def effective_size(
+    estimate: Estimate, spread: float, rare: float, doubt: float = 1.0, least: float = 1.0
+) -> float:
     """Number of independent draws that would tell as much as these clusters.
 
     It's the number of samples over the design effect. Few samples of the rarer kind tell little
     about the correlation within clusters: two failures of two prompts don't prove that images of a
     prompt are independent. So the observed effect, weighed by the square of the rare samples that
     are independent by it, is drawn towards its largest value, one draw per cluster.
-    Without strata an effect below 1 is chance and taken as 1; strata do make an estimate more
-    precise than independent draws.
+    Without strata an effect below `least` is chance and taken as it; strata do make an estimate
+    more precise than independent draws.
 
     Args:
         estimate: A mean with its cluster-robust error.
@@ -81,6 +83,7 @@ def effective_size(estimate: Estimate, spread: float, rare: float, doubt: float 
         rare: Number of samples of the rarer kind.
         doubt: Weight of the largest value: the square of the number of independent rare samples
             that count as much as it.
+        least: Smallest effect without strata: below 1 where samples spread less than `spread`.
 
     Example:
         >>> effective_size(Estimate(1.0, 0.0, degrees=9, n=40, clusters=10), 0.0, 0.0)
@@ -90,7 +93,7 @@ def effective_size(estimate: Estimate, spread: float, rare: float, doubt: float 
         return float(estimate.clusters)
     effect = estimate.standard_error**2 * estimate.n / spread
     if estimate.clusters - estimate.degrees == 1:
-        effect = max(effect, 1.0)
+        effect = max(effect, least)
     weight, most = (rare / effect) ** 2, estimate.n / estimate.clusters
     return estimate.n * (weight + doubt) / (weight * effect + doubt * most)
 

@@ -9,16 +9,20 @@ from scipy.optimize import brentq
 from harness.stats.clustered import Estimate, student_quantile
 from harness.stats.intervals import LEVEL, Interval, effective_size
 
-__all__ = ["paired_share_interval"]
+__all__ = ["DOUBT", "paired_share_interval"]
 
 _EDGE = 1e-9
-_DOUBT = 9.0
+DOUBT = 9.0
 """Flips are of two kinds, and one may come in clusters while the other doesn't: three independent
 flips, not one, balance the largest design effect (`tests/harness/test_stats_paired_shares.py`)."""
 
 
 def paired_share_interval(
-    estimate: Estimate, gained: float, lost: float, level: float = LEVEL
+    estimate: Estimate,
+    gained: float,
+    lost: float,
+    level: float = LEVEL,
+    size: float | None = None,
 ) -> Interval | None:
     """Score interval of a difference of shares (Tango 1998), with the effective sample size.
 
@@ -31,6 +35,7 @@ def paired_share_interval(
         gained: Share of samples that only the second model gets right.
         lost: Share of samples that only the first model gets right.
         level: Coverage.
+        size: Effective sample size; `None` takes that of 0/1 scores.
 
     Returns:
         The interval, or `None` if there are too few clusters for a standard error.
@@ -44,11 +49,11 @@ def paired_share_interval(
         return None
     difference = estimate.value
     flips = gained + lost
-    size = effective_size(estimate, flips - difference**2, estimate.n * flips, _DOUBT)
+    draws = size or effective_size(estimate, flips - difference**2, estimate.n * flips, DOUBT)
     z = student_quantile(level, estimate.degrees)
 
     def beyond(delta: float, cut: float) -> float:
-        return _score(delta, gained, lost, difference, size) - cut
+        return _score(delta, gained, lost, difference, draws) - cut
 
     low = high = difference
     if difference > -1 + _EDGE:
