@@ -17,7 +17,7 @@ from harness.run.absence import failure_outcome
 from harness.run.serving import describe
 from harness.task import Task
 
-__all__ = ["ContractError", "Ready", "Unscored", "judge", "read", "sound"]
+__all__ = ["ContractError", "Ready", "Unscored", "judge", "read", "restore", "sound"]
 
 _UNASKED = Outcome(verdict=Verdict.MISSING, reason="there is no response")
 
@@ -96,12 +96,21 @@ def _prepared(folder: Path, item: Answered) -> Response | Outcome:
     if item.response is None:
         return _UNASKED
     try:
-        return _restored(folder, item.response)
+        return restore(folder, item.response)
     except LedgerError as error:
         return Outcome(verdict=Verdict.MISSING, reason=str(error))
 
 
-def _restored(folder: Path, stored: StoredResponse) -> Response:
+def restore(folder: Path, stored: StoredResponse) -> Response:
+    """A response as it was, with its picture read back.
+
+    Args:
+        folder: Run folder, for the picture.
+        stored: What the ledger has.
+
+    Raises:
+        LedgerError: The picture is gone or spoilt.
+    """
     image = None
     if stored.image_path is not None:
         image = read_png(folder / stored.image_path, stored.image_sha256)
