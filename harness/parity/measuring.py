@@ -27,7 +27,7 @@ from harness.records import (
     TaskPlan,
     Verdict,
 )
-from harness.run.judging import restore
+from harness.run.restoring import restore
 
 __all__ = ["measure_parity"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.compare import Difference
-from harness.compare.numbers import number_writer, readable
+from harness.compare.numbers import readable
 from harness.layout import json_text, table_row
+from harness.numbers import number_writer
 from harness.parity.records import Apart, Measure, Parity, TaskParity, Weights
 from harness.text import markdown, one_line
 
