@@ -209,6 +209,16 @@ class DiffusersPipeline(ModelAdapter):
             parameters=sum(p.numel() for part in modules.values() for p in part.parameters()),
         )
 
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """Text encoders, denoiser, VAE and the rest, as the pipeline names them."""
+        from torch import nn
+
+        from harness.torch_support import count_parameters
+        from model_adapters.diffusers_pipeline.components import networks
+
+        parts = networks(self._pipeline)
+        return count_parameters(nn.ModuleDict(parts), parts)
+
     def preferred_batch_size(self, capability: Capability) -> int:
         """One where requests are served one by one anyway."""
         return 1 if self._alone or capability is Capability.EDIT_IMAGE else 4
