@@ -17,7 +17,7 @@ from tests.understanding.synthetic import BENCHMARKS, write_benchmark
 
 NAMES = tasks().names()
 
-EXTERNAL = {"dpg-bench", "geneval-long", "geneval2"}
+EXTERNAL = {"dpg-bench", "gedit-bench", "geneval-long", "geneval2", "imgedit"}
 """Tasks whose samples are in a file that the user brings; they're tested where they live."""
 
 
