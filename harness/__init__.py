@@ -5,6 +5,6 @@ It knows no benchmark and no model; both come through the registry.
 
 from harness.adapter import ModelAdapter, VisionTokens
 from harness.errors import BenchError
-from harness.task import Probe, Task
+from harness.task import FollowUpTask, Probe, Task
 
-__all__ = ["BenchError", "ModelAdapter", "Probe", "Task", "VisionTokens"]
+__all__ = ["BenchError", "FollowUpTask", "ModelAdapter", "Probe", "Task", "VisionTokens"]

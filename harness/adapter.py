@@ -148,6 +148,13 @@ class ModelAdapter(abc.ABC):
         """Batch size to use where the user names none."""
         return 8
 
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """Numbers of parameters by part of the model, for `show model`; optional.
+
+        Adapters of models in torch have `harness.torch_support.count_parameters`.
+        """
+        return {}
+
     def time_components(self) -> AbstractContextManager[Mapping[str, float]]:
         """Context that measures seconds per component of the calls made inside it.
 

@@ -59,11 +59,11 @@ def explain_run(
     manifest = read_manifest(folder)
     with Ledger.open(folder) as ledger:
         entries = list(islice(_entries(ledger, task, samples), count))
-    model = _model(folder, manifest)
-    try:
-        return _explained(folder, manifest, _task(manifest, task), model, entries)
-    finally:
-        model.close()
+        model = _model(folder, manifest)
+        try:
+            return _explained(ledger, manifest, _task(manifest, task), model, entries)
+        finally:
+            model.close()
 
 
 def _entries(ledger: Ledger, task: str, samples: Sequence[str]) -> Iterator[Entry]:
@@ -97,12 +97,13 @@ def _model(folder: Path, manifest: RunManifest) -> ModelAdapter:
 
 
 def _explained(
-    folder: Path, manifest: RunManifest, task: Task, model: ModelAdapter, entries: Sequence[Entry]
+    ledger: Ledger, manifest: RunManifest, task: Task, model: ModelAdapter, entries: Sequence[Entry]
 ) -> Explained:
+    folder = ledger.folder
     notes: list[str] = []
     samples = pictures = 0
     for entry in entries:
-        request = rebuild_request(task, manifest.seed, entry)
+        request = rebuild_request(task, manifest.seed, entry, ledger)
         if request is None:
             notes.append(f"{entry.sample.key}: the task makes another request now")
             continue

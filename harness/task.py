@@ -29,7 +29,7 @@ from harness.records import (
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter
 
-__all__ = ["Probe", "ProbeContext", "Task"]
+__all__ = ["FollowUpTask", "Probe", "ProbeContext", "Task"]
 
 
 class Task(abc.ABC):
@@ -176,6 +176,44 @@ class Task(abc.ABC):
         from harness.aggregate import aggregate
 
         return aggregate(self.metadata, scored, protocol)
+
+
+class FollowUpTask(Task):
+    """A task that also asks the model about its own responses.
+
+    Its first samples are asked as in any task. Each of the others follows one of them: its request
+    is made from the response to that one, once it's there. Every sample, first or following, is a
+    sample of its own: with its seed, its stored response and its verdict. One that follows a sample
+    without response is `missing`, and is asked when that one has been answered.
+    """
+
+    @abc.abstractmethod
+    def follows(self, sample: Sample) -> tuple[str, int] | None:
+        """Id and repeat index of the first sample that one follows; `None` for first ones.
+
+        A first sample stands before those that follow it in `samples`.
+        """
+
+    @abc.abstractmethod
+    def request_after(self, sample: Sample, earlier: Response, seed: int) -> Request:
+        """The request for a sample that follows another.
+
+        Args:
+            sample: The sample.
+            earlier: The model's response to the first one, its picture read back.
+            seed: `sample_seed(...)` of the sample; goes into the request.
+        """
+
+    def score_after(self, sample: Sample, response: Response, earlier: Response) -> Outcome:
+        """Judge the response to a sample that follows another; arguments as above."""
+        del earlier
+        return self.score(sample, response)
+
+    def stand_in(self) -> Response:
+        """A response of the first kind for plans, which are made before the model is asked."""
+        from PIL import Image as PILImage
+
+        return Response(image=PILImage.new("RGB", (8, 8)))
 
 
 class ProbeContext:

@@ -58,8 +58,7 @@ class AskedTask(DrawingTask, Generic[J]):
         Raises:
             BenchError: One is missing, or the file hasn't the demanded sha256.
         """
-        what = f"{self.metadata.name}'s {self.file_kind}"
-        check_hash(self._path(), str(self.options["sha256"]), what)
+        self._check_data()
         self._judge()
 
     def prepare(self) -> None:
@@ -116,6 +115,11 @@ class AskedTask(DrawingTask, Generic[J]):
     def _official(self) -> DatasetInfo:
         """Identity of the benchmark's own file."""
         return self.metadata.dataset
+
+    def _check_data(self) -> None:
+        """Check that the data file is there and has the demanded sha256."""
+        what = f"{self.metadata.name}'s {self.file_kind}"
+        check_hash(self._path(), str(self.options["sha256"]), what)
 
     def _dataset(self) -> DatasetInfo:
         """The file's hash; a file that isn't the official one doesn't pass for it."""

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.records import GenerateImageRequest, ImageDecoding, JsonValue, Response, Sample
+from harness.records import (
+    GenerateImageRequest,
+    ImageDecoding,
+    JsonValue,
+    Request,
+    Response,
+    Sample,
+)
 from harness.task import Task
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ class DrawingTask(Task):
     _decoding = ImageDecoding()
     """What the protocol demands; fields left open are the model's."""
 
-    def request(self, sample: Sample, seed: int) -> GenerateImageRequest:
+    def request(self, sample: Sample, seed: int) -> Request:
         """The bare prompt, with the decoding that the protocol demands."""
         return GenerateImageRequest(
             prompt=str(sample.data["prompt"]), decoding=self._decoding, seed=seed

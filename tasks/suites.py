@@ -32,6 +32,7 @@ SHAPES = Suite(
         SuiteEntry(task="shapes-mmbench"),
         SuiteEntry(task="shapes-ocr"),
         SuiteEntry(task="shapes-edit"),
+        SuiteEntry(task="shapes-cycle"),
         SuiteEntry(task="easy-vqa"),
         SuiteEntry(task="reconstruction"),
         SuiteEntry(task="probe-tokens"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,10 @@ from harness.agreement.records import Agreement, Disagreement, JudgeSide, TaskAg
 from harness.columns import ColumnBuilder
 from harness.compare import Difference, Skipped
 from harness.compare.measuring import measure_difference
-from harness.errors import LedgerError, ProtocolMismatchError, UnknownNameError
+from harness.errors import ProtocolMismatchError, UnknownNameError
 from harness.ledger import Entry, Ledger, read_manifest
 from harness.names import suggest
+from harness.pairing import pair_up
 from harness.records import MetricSpec, Outcome, RunManifest, ScoredSample, TaskPlan, Verdict
 
 __all__ = ["measure_agreement"]
@@ -144,14 +144,9 @@ class _Task:
 
 
 def _paired(task: str, first: Ledger, second: Ledger) -> Iterator[tuple[Entry, Entry]]:
-    for a, b in zip_longest(first.entries(task), second.entries(task)):
-        if a is None or b is None or a.sample.key != b.sample.key:
-            names = [entry.sample.key if entry else "nothing" for entry in (a, b)]
-            raise LedgerError(
-                f"task {task!r}: {first.folder} has sample {names[0]} where {second.folder} has "
-                f"{names[1]}",
-                "judge the same samples with both: same prompts, repeats and limit",
-            )
+    places = str(first.folder), str(second.folder)
+    remedy = "judge the same samples with both: same prompts, repeats and limit"
+    for a, b in pair_up(task, first.entries(task), second.entries(task), places, remedy):
         _check_same(task, a, b, first.folder, second.folder)
         yield a, b
 

@@ -29,7 +29,7 @@ def command(
     MODEL is written as for `run`: NAME, NAME:LOCATION or FILE.py:NAME.
     """
     from harness.cli.flags import read_flags
-    from harness.conformance import Status, Tolerance, check_adapter
+    from harness.conformance import Status, Tolerance, check_adapter, check_closing
     from harness.models import build_model
     from harness.text import one_line
 
@@ -39,8 +39,10 @@ def command(
     adapter = build_model(ref["model"])
     try:
         findings = list(check_adapter(adapter, tolerance, steps))
-    finally:
+    except BaseException:
         adapter.close()
+        raise
+    findings.append(check_closing(adapter))
     rows = [[f.check, f.status.value, one_line(f.detail)] for f in findings]
     click.echo(columns([["check", "result", "detail"], *rows], cut=False))
     counts = [sum(f.status is status for f in findings) for status in Status]

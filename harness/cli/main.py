@@ -27,6 +27,7 @@ _COMMANDS = {
     "sweep": "harness.cli.sweep_command",
     "noise": "harness.cli.noise_command",
     "history": "harness.cli.history_command",
+    "parity": "harness.cli.parity_command",
     "judge-agreement": "harness.cli.agreement_command",
     "reproduce": "harness.cli.reproduce_command",
     "versus": "harness.cli.versus_command",

@@ -1,4 +1,4 @@
-"""`cheers-bench show`: single samples of a run."""
+"""`cheers-bench show`: single samples of a run, or all that is known about a model."""
 
 from __future__ import annotations
 
@@ -21,24 +21,83 @@ __all__ = ["command"]
 
 
 @click.command("show")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR|model", type=click.Path(path_type=Path))
+@click.argument("model", metavar="[NAME]", required=False)
 @click.option("--task", help="Task; may be left out where the run has one.")
 @click.option("--sample", help="Sample id; without it, samples are listed.")
 @click.option("--k", type=int, default=0, show_default=True, help="Repeat index of the sample.")
 @click.option("--verdict", type=click.Choice([v.value for v in Verdict]), help="Only this verdict.")
 @click.option("-n", "count", type=int, default=20, show_default=True, help="Samples to list.")
+@click.option("--model-arg", "model_args", multiple=True, metavar="K=V", help="Model argument.")
+@click.option(
+    "--resolution",
+    "resolutions",
+    multiple=True,
+    metavar="WxH",
+    help="With a model: pictures whose vision tokens to tell; may be repeated.",
+)
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text")
 def command(
-    folder: Path, task: str | None, sample: str | None, k: int, verdict: str | None, count: int
+    folder: Path,
+    model: str | None,
+    task: str | None,
+    sample: str | None,
+    k: int,
+    verdict: str | None,
+    count: int,
+    model_args: tuple[str, ...],
+    resolutions: tuple[str, ...],
+    format_: str,
 ) -> None:
-    """Look at a sample: prompt, response, verdict and why."""
+    """Look at a sample of the run DIR: prompt, response, verdict and why.
+
+    `show model NAME` tells what is known about a model: capabilities, licence, parameters by part,
+    decoding defaults, vision tokens by resolution. A model that needs a checkpoint is written
+    NAME:LOCATION; without it there is only its card.
+    """
     from harness.ledger import Ledger
 
+    if model is not None:
+        _refuse_other(folder, model)
+        _show_model(model, model_args, resolutions, format_)
+        return
+    if model_args or resolutions or format_ != "text":
+        raise SpecError(
+            "--model-arg, --resolution and --format are about a model",
+            "write show model NAME, or `cheers-bench export` for samples as JSON",
+        )
     with Ledger.open(folder) as ledger:
         name = _task(ledger, task)
         if sample is None:
             click.echo(_listing(ledger, name, verdict, count))
         else:
             click.echo(_details(folder, ledger.sample(name, sample, k), _data(folder, name)))
+
+
+def _refuse_other(folder: Path, model: str) -> None:
+    if str(folder) != "model":
+        raise SpecError(f"two things to show: {folder} and {model}", "write show model NAME")
+
+
+def _show_model(
+    model: str, args: tuple[str, ...], resolutions: tuple[str, ...], format_: str
+) -> None:
+    from harness.cli.flags import read_flags
+    from harness.cli.model_card import card_text
+    from harness.layout import json_text
+    from harness.modelcard import RESOLUTIONS, report_model
+
+    flags = read_flags(tasks=(), model=model, model_args=args, label=None, task_options=())
+    sizes = tuple(map(_resolution, resolutions)) or RESOLUTIONS
+    report = report_model(flags["model"], sizes)
+    click.echo(json_text(report) if format_ == "json" else card_text(report), nl=format_ == "text")
+
+
+def _resolution(text: str) -> tuple[int, int]:
+    width, times, height = text.partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise SpecError(f"{text!r} is no resolution", "write width and height as 512x384")
+    return int(width), int(height)
 
 
 def _task(ledger: Ledger, task: str | None) -> str:

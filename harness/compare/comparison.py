@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +10,13 @@ from harness.columns import ColumnBuilder
 from harness.compare.categories import CategoryPairs
 from harness.compare.measuring import adjusted, measure_difference
 from harness.compare.records import Comparison, Difference, Flip, Side, Skipped
-from harness.errors import LedgerError, UnknownNameError
+from harness.errors import UnknownNameError
 from harness.names import suggest
+from harness.pairing import pair_up
 from harness.records import RunManifest, ScoredSample, TaskPlan
 from harness.sources import Source, open_source
 
-__all__ = ["compare_runs", "paired_samples", "why_not_comparable"]
+__all__ = ["compare_runs", "named_tasks", "paired_samples", "why_not_comparable"]
 
 
 def compare_runs(
@@ -39,7 +39,7 @@ def compare_runs(
     flips: list[Flip] = []
     skipped: list[Skipped] = []
     with open_source(first) as one, open_source(second) as other:
-        names = _names((one.manifest, other.manifest), tasks)
+        names = named_tasks((one.manifest, other.manifest), tasks)
         tests = sum(not why_not_comparable(one.plan(name), other.plan(name)) for name in names)
         for name in names:
             plan, rival = one.plan(name), other.plan(name)
@@ -104,16 +104,12 @@ def paired_samples(
     Raises:
         LedgerError: The runs hold other samples.
     """
-    for a, b in zip_longest(first.scored(task), second.scored(task)):
-        if a is None or b is None or a.sample.key != b.sample.key:
-            names = [row.sample.key if row is not None else "nothing" for row in (a, b)]
-            raise LedgerError(
-                f"task {task!r}: {first.where} has sample {names[0]} where {second.where} has "
-                f"{names[1]}, though their protocols are equal",
-                "one of the folders was changed by hand, or the task's data aren't pinned by its "
-                "protocol; run it again",
-            )
-        yield a, b
+    places = first.where, second.where
+    remedy = (
+        "one of the folders was changed by hand, or the task's data aren't pinned by its protocol; "
+        "run it again"
+    )
+    yield from pair_up(task, first.scored(task), second.scored(task), places, remedy)
 
 
 def _flip(task: str, a: ScoredSample, b: ScoredSample) -> Flip:
@@ -129,7 +125,12 @@ def _flip(task: str, a: ScoredSample, b: ScoredSample) -> Flip:
     )
 
 
-def _names(manifests: tuple[RunManifest, RunManifest], wanted: tuple[str, ...]) -> list[str]:
+def named_tasks(manifests: tuple[RunManifest, RunManifest], wanted: tuple[str, ...]) -> list[str]:
+    """Tasks of either run, in order, or those that are wanted.
+
+    Raises:
+        UnknownNameError: Neither run has one that is wanted.
+    """
     known = list(dict.fromkeys(plan.task for manifest in manifests for plan in manifest.tasks))
     for name in wanted:
         if name not in known:

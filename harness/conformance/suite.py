@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.adapter import ModelAdapter
 from harness.conformance.batches import batch_invariance, contract, leakage
+from harness.conformance.interrupts import cancellation
 from harness.conformance.memory import memory
 from harness.conformance.pictures import picture_modes, picture_shapes
 from harness.conformance.randomness import seed_determinism
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "odd-prompts": odd_prompts,
         "picture-modes": picture_modes,
         "picture-shapes": picture_shapes,
+        "cancellation": cancellation,
         "memory": memory,
     }.items()
 )

@@ -6,9 +6,11 @@ from harness.conformance.inputs import MAY_BE_REFUSED, ODD_PROMPTS
 from harness.conformance.records import NotApplicable, WrongError
 from harness.conformance.subject import Subject
 from harness.errors import BenchError
-from harness.records import AnswerRequest, Capability, FinishReason, TextDecoding
+from harness.records import Capability, FinishReason, TextDecoding
 
 __all__ = ["length_limit", "odd_prompts", "stop_strings"]
+
+_BRIEF = TextDecoding(max_new_tokens=4)
 
 
 def length_limit(subject: Subject) -> str:
@@ -44,20 +46,25 @@ def stop_strings(subject: Subject) -> str:
 
 
 def odd_prompts(subject: Subject) -> str:
-    """Empty, huge, Unicode, control characters: an answer, or an error that says why."""
-    subject.demand(Capability.ANSWER)
-    ordinary = [subject.request(Capability.ANSWER, 3)]
+    """Empty, huge, Unicode, control characters: a response, or an error that says why."""
+    kinds = subject.demand(Capability.ANSWER, Capability.GENERATE_IMAGE)
+    return "; ".join(_odd_prompts(subject, capability) for capability in kinds)
+
+
+def _odd_prompts(subject: Subject, capability: Capability) -> str:
+    ordinary = [subject.request(capability, 3)]
     before = subject.alone(ordinary)
-    refused = [name for name, prompt in ODD_PROMPTS.items() if not _answers(subject, name, prompt)]
+    served = {name: _serves(subject, capability, name, text) for name, text in ODD_PROMPTS.items()}
     for _, said in subject.differences(before, subject.alone(ordinary)):
-        raise WrongError(f"after odd prompts an ordinary one is answered otherwise: {said}")
-    return f"answered all but: {', '.join(refused)}" if refused else "all answered"
+        raise WrongError(f"after odd prompts an ordinary one is served otherwise: {said}")
+    refused = ", ".join(name for name, done in served.items() if not done)
+    return f"{capability.value}: all but {refused}" if refused else f"{capability.value}: all"
 
 
-def _answers(subject: Subject, name: str, prompt: str) -> bool:
-    request = AnswerRequest(prompt=prompt, decoding=TextDecoding(max_new_tokens=4))
+def _serves(subject: Subject, capability: Capability, name: str, prompt: str) -> bool:
+    fields = {"decoding": _BRIEF} if capability is Capability.ANSWER else {}
     try:
-        subject.alone([request])
+        subject.alone([subject.request(capability, 3, prompt=prompt, images=(), **fields)])
     except BenchError as error:
         if name not in MAY_BE_REFUSED:
             raise WrongError(f"the prompt {name!r} is refused: {error.what:.200}") from error

@@ -32,7 +32,7 @@ SHOWN = "(image)"
 REFERENCE_LENGTH = 64
 """Longest cell that names another row's index (VLMEvalKit e8e78f0, dataset/image_base.py)."""
 
-_COLUMN = re.compile(r"images?|image_?(\d+)")
+_COLUMN = re.compile(r"images?|image_?(\d+)|input_image")
 _PATH_COLUMN = re.compile(r"image_paths?|([a-z0-9_]+_)?file_names?")
 _FILE = re.compile(r"[^\n\0]+\.(png|jpe?g|webp|bmp|gif|tiff?)\Z", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,")
@@ -56,7 +56,7 @@ class Reference(str):
 
 @lru_cache(maxsize=1024)
 def is_image_column(name: str) -> bool:
-    """Whether a column holds pictures by its name: `image`, `images`, `image_1`, `image2`.
+    """Whether a column holds pictures by its name: `image`, `images`, `image_1`, `input_image`.
 
     Example:
         >>> [name for name in ("image", "image_10", "imagery") if is_image_column(name)]

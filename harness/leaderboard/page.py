@@ -10,16 +10,37 @@ from harness.leaderboard.numbers import (
     value_text,
     verdict_text,
 )
+from harness.leaderboard.published import TITLE, published_heading, published_text
 from harness.leaderboard.table import Cell, Column, Table
 from harness.pages import render_page
+from harness.published.table import PublishedTable, remarks
 from harness.records import TaskStatus
 
-__all__ = ["cell_view", "to_html"]
+__all__ = ["cell_view", "published_view", "to_html"]
 
 
 def to_html(table: Table) -> str:
     """The page."""
-    return render_page("harness.leaderboard", "page", table=table, view=cell_view, arrow=arrow)
+    return render_page(
+        "harness.leaderboard",
+        "page",
+        table=table,
+        view=cell_view,
+        arrow=arrow,
+        published=published_view(table.published),
+    )
+
+
+def published_view(published: PublishedTable | None) -> dict[str, Any] | None:
+    """What the template shows of published numbers; `None` if there are none."""
+    if published is None:
+        return None
+    return {
+        "title": TITLE,
+        "headings": [published_heading(column) for column in published.columns],
+        "rows": [(row.model, [*map(published_text, row.cells)]) for row in published.rows],
+        "remarks": list(remarks(published)),
+    }
 
 
 def cell_view(cell: Cell, column: Column) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import UnknownNameError
+from harness.names import suggest
+from harness.published.table import PublishedTable
 from harness.records import (
     Environment,
     Fingerprint,
@@ -104,6 +107,9 @@ class Table(Record, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     """Contenders in the given order, then controls."""
 
+    published: PublishedTable | None = None
+    """What others published; a table of its own, since no protocol stands behind it."""
+
 
 class _Run(Record, frozen=True, kw_only=True):
     folder: str
@@ -111,7 +117,13 @@ class _Run(Record, frozen=True, kw_only=True):
     results: dict[str, TaskResult]
 
 
-def build_table(folders: Sequence[str | Path], *, all_metrics: bool = False) -> Table:
+def build_table(
+    folders: Sequence[str | Path],
+    *,
+    all_metrics: bool = False,
+    metrics: Sequence[str] = (),
+    published: PublishedTable | None = None,
+) -> Table:
     """Put runs into a table.
 
     Runs of one task under different protocols get different columns.
@@ -119,15 +131,35 @@ def build_table(folders: Sequence[str | Path], *, all_metrics: bool = False) -> 
     Args:
         folders: Run folders or baselines.
         all_metrics: Whether every metric gets a column, and not only the primary ones.
+        metrics: Further metrics that get one, as `TASK.METRIC`.
+        published: Numbers to stand below.
 
     Raises:
         LedgerError: A path is neither a run nor a baseline, or is damaged.
+        UnknownNameError: No run has one of `metrics`.
     """
     runs = [_read(Path(folder)) for folder in folders]
-    columns = _columns(runs, all_metrics=all_metrics)
+    every = _columns(runs)
+    _check(metrics, [_name(column) for column in every])
+    columns = [c for c in every if all_metrics or c.primary or _name(c) in metrics]
     labels = _labels(runs)
     rows = [_row(run, label, columns) for run, label in zip(runs, labels, strict=True)]
-    return Table(columns=tuple(columns), rows=tuple(sorted(rows, key=lambda row: row.control)))
+    return Table(
+        columns=tuple(columns),
+        rows=tuple(sorted(rows, key=lambda row: row.control)),
+        published=published,
+    )
+
+
+def _name(column: Column) -> str:
+    return f"{column.task}.{column.metric.name}"
+
+
+def _check(wanted: Sequence[str], known: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            near = suggest(name, known) or "write it as shapes-geneval.colors"
+            raise UnknownNameError(f"no run has a metric {name!r}", near)
 
 
 def _read(folder: Path) -> _Run:
@@ -136,7 +168,7 @@ def _read(folder: Path) -> _Run:
     return _Run(folder=str(folder), manifest=source.manifest, results=results)
 
 
-def _columns(runs: Sequence[_Run], *, all_metrics: bool) -> list[Column]:
+def _columns(runs: Sequence[_Run]) -> list[Column]:
     plans: dict[str, dict[str, TaskPlan]] = {}
     for run in runs:
         for plan in run.manifest.tasks:
@@ -145,24 +177,22 @@ def _columns(runs: Sequence[_Run], *, all_metrics: bool) -> list[Column]:
         column
         for by_hash in plans.values()
         for hash_, plan in by_hash.items()
-        for column in _columns_of(plan, hash_, list(by_hash.values()), all_metrics=all_metrics)
+        for column in _columns_of(plan, hash_, list(by_hash.values()))
     ]
 
 
-def _columns_of(
-    plan: TaskPlan, hash_: str, rivals: Sequence[TaskPlan], *, all_metrics: bool
-) -> list[Column]:
-    metrics = plan.metadata.metrics if all_metrics else plan.metadata.metrics[:1]
+def _columns_of(plan: TaskPlan, hash_: str, rivals: Sequence[TaskPlan]) -> list[Column]:
+    qualifier = _qualifier(plan, rivals)
     return [
         Column(
             task=plan.task,
             metric=metric,
             protocol=plan.protocol,
             protocol_hash=hash_,
-            qualifier=_qualifier(plan, rivals),
+            qualifier=qualifier,
             primary=metric == plan.metadata.metrics[0],
         )
-        for metric in metrics
+        for metric in plan.metadata.metrics
     ]
 
 

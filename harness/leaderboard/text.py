@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
+from harness.errors import SpecError
 from harness.layout import json_text, table_row
 from harness.leaderboard.numbers import cell_text, heading, interval_text, value_text, verdict_text
+from harness.leaderboard.published import published_heading, published_markdown, published_text
 from harness.leaderboard.table import Cell, Column, Row, Table
+from harness.published.table import PublishedTable, remarks
 from harness.records import TaskStatus
 from harness.text import markdown, one_line
 
@@ -30,11 +33,21 @@ def to_markdown(table: Table) -> str:
     rule = ["---", *["---:"] * len(table.columns)]
     # Numbers are this module's own text; only names come from outside.
     rows = [[markdown(_label(row)), *_texts(row, table)] for row in table.rows]
-    return "\n".join([*map(table_row, [head, rule, *rows]), "", *_notes(table), ""])
+    published = [] if table.published is None else published_markdown(table.published)
+    return "\n".join([*map(table_row, [head, rule, *rows]), "", *_notes(table), "", *published])
 
 
 def to_csv(table: Table) -> str:
-    """One line per run and column, at full precision."""
+    """One line per run and column, at full precision.
+
+    Raises:
+        SpecError: There are published numbers, which have no place in the columns of measured ones.
+    """
+    if table.published is not None:
+        raise SpecError(
+            "a CSV file is one table, and published numbers don't stand among measured ones",
+            "leave them out, or write md, html, tex or json",
+        )
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_CSV_HEAD)
@@ -58,7 +71,20 @@ def to_latex(table: Table) -> str:
         cells = zip(row.cells, table.columns, strict=True)
         lines.append(" & ".join([_tex(_label(row)), *(_tex_cell(*c) for c in cells)]) + r" \\")
     protocols = [f"% {one_line(text)}" for text in _protocol_lines(table)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *protocols, ""])
+    published = [] if table.published is None else _published_tex(table.published)
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *protocols, "", *published])
+
+
+def _published_tex(published: PublishedTable) -> list[str]:
+    names = ["model", *map(published_heading, published.columns)]
+    lines = [r"\begin{tabular}{l" + "r" * len(published.columns) + "}", r"\toprule"]
+    lines += [" & ".join(map(_tex, names)) + r" \\", r"\midrule"]
+    for row in published.rows:
+        lines.append(" & ".join(map(_tex, [row.model, *map(published_text, row.cells)])) + r" \\")
+    notes = [
+        f"% published, not measured here: {one_line(': '.join(r))}" for r in remarks(published)
+    ]
+    return [*lines, r"\bottomrule", r"\end{tabular}", *notes, ""]
 
 
 def _label(row: Row) -> str:

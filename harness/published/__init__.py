@@ -2,16 +2,19 @@
 
 from harness.published.numbers import PublishedNumber, published_folder, read_published
 from harness.published.reproduction import Line, Reproduction, Verdict, reproduce
+from harness.published.table import PublishedTable, published_table
 from harness.published.text import to_json, to_markdown
 from harness.published.versus import Versus, versus, versus_markdown
 
 __all__ = [
     "Line",
     "PublishedNumber",
+    "PublishedTable",
     "Reproduction",
     "Verdict",
     "Versus",
     "published_folder",
+    "published_table",
     "read_published",
     "reproduce",
     "to_json",

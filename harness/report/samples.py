@@ -127,7 +127,7 @@ def write_samples(
     Raises:
         LedgerError: The ledger is damaged.
     """
-    shown = ShownPictures(_plan(run, group), run.manifest.seed, store)
+    shown = ShownPictures(_plan(run, group), run.manifest.seed, store, ledger)
     sample_writer = _Writer(run, group, store, shown)
     prefix = f"{group.number}-{run.number}"
     rows = PackedShards(writer, f"rows-{prefix}", **_ROWS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.ledger import Entry
+from harness.ledger import Entry, Ledger
 from harness.records import Modality, Request, TaskPlan
 from harness.report.pictures import PictureStore
 
@@ -27,14 +27,16 @@ class ShownPictures:
         plan: The task as it was run.
         seed: Base seed of the run.
         store: Where pictures go.
+        ledger: The run's, open.
     """
 
-    def __init__(self, plan: TaskPlan, seed: int, store: PictureStore) -> None:
+    def __init__(self, plan: TaskPlan, seed: int, store: PictureStore, ledger: Ledger) -> None:
         self.note = ""
         """Why pictures are left out; empty if none is."""
         self._plan = plan
         self._seed = seed
         self._store = store
+        self._ledger = ledger
         self._task = self._build() if Modality.IMAGE in plan.metadata.inputs else None
 
     def of(self, entry: Entry) -> list[str]:
@@ -58,7 +60,7 @@ class ShownPictures:
         from harness.run.rebuild import rebuild_request
 
         try:
-            request = rebuild_request(task, self._seed, entry)
+            request = rebuild_request(task, self._seed, entry, self._ledger)
         except Exception as error:  # noqa: BLE001 -- whatever a task's data lack, the report goes on
             self._task, self.note = None, f"the task can't make its requests again: {error}"
             return None

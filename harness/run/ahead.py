@@ -18,7 +18,7 @@ from harness.records import Outcome, Response
 from harness.run.asking import Ask
 from harness.run.judging import Ready, judge
 from harness.run.tasks import PlannedTask
-from harness.task import Task
+from harness.task import FollowUpTask, Task
 
 __all__ = ["EarlyScores", "Pace", "chunks", "in_advance", "task_thread"]
 
@@ -122,7 +122,7 @@ class EarlyScores:
 
     It's a shortcut and no promise: what has no outcome in the end is scored in the score phase.
     Tasks with a judge, or with anything to load, are left to that phase, since a judge needs the
-    memory that the model has.
+    memory that the model has; so are tasks whose samples follow others.
 
     Args:
         planned: The task.
@@ -143,7 +143,8 @@ class EarlyScores:
         self._busy = 0.0
         self._start = time.monotonic()
         plain = type(planned.task).prepare is Task.prepare
-        self._wanted = plain and planned.plan.protocol.judge is None
+        alone = not isinstance(planned.task, FollowUpTask)
+        self._wanted = plain and alone and planned.plan.protocol.judge is None
 
     def take(self, ask: Ask, response: Response) -> None:
         """Take a response whose row is in the ledger."""

@@ -11,7 +11,8 @@ import msgspec
 from harness.adapter import ModelAdapter
 from harness.ledger import Pending
 from harness.media import pixel_hash
-from harness.records import Request, Sample
+from harness.records import Request, Response, Sample
+from harness.run.following import make_request
 from harness.seeds import sample_seed
 from harness.task import Task
 
@@ -75,15 +76,17 @@ class Asked(NamedTuple):
     """Digest of the request, pictures included."""
 
 
-def ask(task: Task, sample: Sample, seed: int) -> Asked:
+def ask(task: Task, sample: Sample, seed: int, earlier: Response | None = None) -> Asked:
     """Build a sample's request; whatever the task raises passes through.
 
     Args:
         task: The task.
         sample: The item.
         seed: Base seed of the run.
+        earlier: The response that the sample follows; `None` for a first one.
     """
-    request = task.request(sample, sample_seed(seed, task.metadata.name, sample.id, sample.k))
+    own = sample_seed(seed, task.metadata.name, sample.id, sample.k)
+    request = make_request(task, sample, own, earlier)
     return Asked(request, request_digest(request))
 
 

@@ -19,12 +19,13 @@ from harness.records import (
     ReconstructRequest,
     Record,
     Request,
+    Sample,
 )
 from harness.run.folder import check_tasks
 from harness.run.tasks import PlannedTask, build_tasks, lacking, list_samples
 from harness.runspec import RunSpec, resolve
 from harness.seeds import sample_seed
-from harness.task import Probe
+from harness.task import FollowUpTask, Probe, Task
 
 __all__ = ["Plan", "PlannedWork", "plan"]
 
@@ -139,8 +140,14 @@ def _work(planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int)
         tally.samples += 1
         if not isinstance(planned.task, Probe):
             request_seed = sample_seed(seed, planned.name, sample.id, sample.k)
-            tally.add(planned.task.request(sample, request_seed))
+            tally.add(_request(planned.task, sample, request_seed))
     return tally.fill(bare, done, timings)
+
+
+def _request(task: Task, sample: Sample, seed: int) -> Request:
+    if isinstance(task, FollowUpTask) and task.follows(sample) is not None:
+        return task.request_after(sample, task.stand_in(), seed)
+    return task.request(sample, seed)
 
 
 def _earlier(planned: PlannedTask, folder: Path) -> tuple[int, Timings]:

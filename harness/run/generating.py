@@ -7,19 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from harness.adapter import ModelAdapter
-from harness.errors import BenchError
+from harness.errors import BenchError, NoResponseError
 from harness.ledger import LedgerWriter, Pending
 from harness.media import is_whole_png
-from harness.records import Sample
-from harness.run.absence import is_absence
+from harness.records import Response, Sample
+from harness.run.absence import is_absence, marked
 from harness.run.ahead import EarlyScores, in_advance, task_thread
 from harness.run.asking import Ask, Asked, addressed, ask
 from harness.run.batches import Batcher, BatchSizes
+from harness.run.following import Earlier, follows
 from harness.run.giving_up import FailureGuard
 from harness.run.job import Job
 from harness.run.recording import Recorder
 from harness.run.serving import describe, serve
 from harness.run.tasks import PlannedTask
+from harness.task import FollowUpTask
 
 __all__ = ["generate"]
 
@@ -65,6 +67,11 @@ def generate(job: Job, planned: PlannedTask, adapter: ModelAdapter, sizes: Batch
     job.progress.finish()
 
 
+class _Item(NamedTuple):
+    pending: Pending
+    earlier: Response | str | None  # why there is none, of a sample that follows another
+
+
 class _Made(NamedTuple):
     pending: Pending
     asked: Asked | str  # a traceback if the task failed
@@ -95,8 +102,14 @@ class _Generation:
         self._batcher = Batcher(sizes, job.settings)
 
     def run(self) -> None:
+        self._pass(following=False)
+        if isinstance(self._task, FollowUpTask):  # what they follow is in the ledger by now
+            self._pass(following=True)
+        self._guard.check(last=True)
+
+    def _pass(self, *, following: bool) -> None:
         ahead = self._job.settings.ahead
-        for made in in_advance(self._pool, self._make, self._pending(), ahead):
+        for made in in_advance(self._pool, self._make, self._items(following=following), ahead):
             ask = self._taken(made)
             batch = None if ask is None else self._batcher.add(ask)
             if batch:
@@ -104,7 +117,12 @@ class _Generation:
         for batch in self._batcher.drain():
             self._serve(batch)
         self._recorder.settle()
-        self._guard.check(last=True)
+
+    def _items(self, *, following: bool) -> Iterator[_Item]:
+        earlier = Earlier(self._job.ledger, self._task)
+        for pending in self._pending():
+            if (follows(self._task, pending.sample) is not None) is following:
+                yield _Item(pending, _earlier(earlier, pending.sample))
 
     def _pending(self) -> Iterator[Pending]:
         ledger, settings, after = self._job.ledger, self._job.settings, None
@@ -112,13 +130,15 @@ class _Generation:
             after = page[-1].n
             yield from settings.rearrange(page)
 
-    def _make(self, page: list[Pending]) -> list[_Made]:
+    def _make(self, page: list[_Item]) -> list[_Made]:
         """Requests of some samples; called in the task's thread."""
-        return [_Made(pending, self._asked(pending.sample)) for pending in page]
+        return [_Made(item.pending, self._asked(item)) for item in page]
 
-    def _asked(self, sample: Sample) -> Asked | str:
+    def _asked(self, item: _Item) -> Asked | str:
+        if isinstance(item.earlier, str):
+            return item.earlier
         try:
-            return ask(self._task, sample, self._job.seed)
+            return ask(self._task, item.pending.sample, self._job.seed, item.earlier)
         except Exception as error:  # noqa: BLE001 -- broken data of one sample is its verdict
             return describe(error)
 
@@ -127,7 +147,8 @@ class _Generation:
         if isinstance(ask, Ask):
             return ask
         self._recorder.fail(made.pending.n, ask)
-        self._guard.note(ask)
+        if not is_absence(ask):
+            self._guard.note(ask)
         self._after(1)
         return None
 
@@ -158,6 +179,16 @@ class _Generation:
         except BenchError:
             self._recorder.settle()
             raise
+
+
+def _earlier(earlier: Earlier, sample: Sample) -> Response | str | None:
+    """The response that a sample follows, or why there is none."""
+    try:
+        return earlier(sample)
+    except NoResponseError as error:
+        return marked(error)
+    except Exception as error:  # noqa: BLE001 -- what the task says of one sample is its verdict
+        return describe(error)
 
 
 def _forget_unusable(job: Job, planned: PlannedTask) -> None:

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from harness.errors import BenchError, LedgerError
+from harness.errors import BenchError, LedgerError, NoResponseError
 from harness.ledger import Answered
-from harness.media import read_png
-from harness.records import Outcome, Response, Sample, StoredResponse, Verdict
+from harness.records import Outcome, Response, Sample, Verdict
 from harness.run.absence import failure_outcome
+from harness.run.following import Earlier
+from harness.run.restoring import restore
 from harness.run.serving import describe
-from harness.task import Task
+from harness.task import FollowUpTask, Task
 
-__all__ = ["ContractError", "Ready", "Unscored", "judge", "read", "sound"]
+__all__ = ["ContractError", "Ready", "Unscored", "after", "judge", "read", "sound"]
 
 _UNASKED = Outcome(verdict=Verdict.MISSING, reason="there is no response")
 
@@ -38,6 +39,9 @@ class Ready(NamedTuple):
     response: Response
     """What the model gave back, its picture decoded."""
 
+    earlier: Response | None = None
+    """The response that the sample follows; `None` for a first one."""
+
 
 Unscored: TypeAlias = Ready | tuple[int, Outcome]
 """A response to score, or the row number and outcome of a sample that has none."""
@@ -54,6 +58,24 @@ def read(folder: Path, item: Answered) -> Unscored:
     """
     found = _prepared(folder, item)
     return (item.n, found) if isinstance(found, Outcome) else Ready(item.n, item.sample, found)
+
+
+def after(earlier: Earlier, item: Unscored) -> Unscored:
+    """Put the response beside it that a sample follows, if it follows one.
+
+    Args:
+        earlier: Gives those responses, from the ledger.
+        item: What `read` gave.
+
+    Returns:
+        The same, or the sample as `missing` where that response is gone.
+    """
+    if not isinstance(item, Ready):
+        return item
+    try:
+        return item._replace(earlier=earlier(item.sample))
+    except (LedgerError, NoResponseError) as error:
+        return item.n, Outcome(verdict=Verdict.MISSING, reason=str(error))
 
 
 def judge(task: Task, items: Sequence[Unscored]) -> list[tuple[int, Outcome]]:
@@ -96,24 +118,9 @@ def _prepared(folder: Path, item: Answered) -> Response | Outcome:
     if item.response is None:
         return _UNASKED
     try:
-        return _restored(folder, item.response)
+        return restore(folder, item.response)
     except LedgerError as error:
         return Outcome(verdict=Verdict.MISSING, reason=str(error))
-
-
-def _restored(folder: Path, stored: StoredResponse) -> Response:
-    image = None
-    if stored.image_path is not None:
-        image = read_png(folder / stored.image_path, stored.image_sha256)
-    return Response(
-        text=stored.text,
-        image=image,
-        loglikelihoods=stored.loglikelihoods,
-        is_greedy=stored.is_greedy,
-        finish_reason=stored.finish_reason,
-        usage=stored.usage,
-        timing=stored.timing,
-    )
 
 
 def _scored(task: Task, ready: Sequence[Ready]) -> list[tuple[int, Outcome]]:
@@ -131,10 +138,24 @@ def _scored(task: Task, ready: Sequence[Ready]) -> list[tuple[int, Outcome]]:
 
 
 def _called(task: Task, ready: Sequence[Ready]) -> list[Outcome]:
-    outcomes: Any = task.score_batch([(item.sample, item.response) for item in ready])
+    outcomes: Any = _all_scored(task, ready)
     if len(outcomes) != len(ready):
         raise ContractError(
             f"`score_batch` returned {len(outcomes)} outcomes for {len(ready)} responses",
             "return one outcome per response, in their order",
         )
     return [sound(outcome) for outcome in outcomes]
+
+
+def _all_scored(task: Task, ready: Sequence[Ready]) -> Any:
+    """One outcome each; first samples in one batch, those that follow one by one."""
+    first = [item for item in ready if item.earlier is None]
+    pairs = [(item.sample, item.response) for item in first]
+    outcomes: Any = task.score_batch(pairs) if pairs else []
+    if len(first) == len(ready) or not isinstance(task, FollowUpTask):
+        return outcomes
+    left = iter(outcomes)
+    return [
+        task.score_after(item.sample, item.response, item.earlier) if item.earlier else next(left)
+        for item in ready
+    ]

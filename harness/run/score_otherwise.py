@@ -132,7 +132,7 @@ def _check_requests(source: Ledger, planned: PlannedTask, seed: int) -> None:
     for entry, sample in zip_longest(entries, list_samples(planned, None)):
         if entry is None or sample is None or not _same(entry, sample):
             raise _other_samples(name, entry, sample)
-        if entry.request_digest and rebuild_request(planned.task, seed, entry) is None:
+        if entry.request_digest and rebuild_request(planned.task, seed, entry, source) is None:
             raise ProtocolMismatchError(
                 f"task {name!r} would ask other things with these options than the response to "
                 f"sample {sample.key} answers",

@@ -10,8 +10,9 @@ from harness.errors import BenchError, RunFailedError
 from harness.ledger import Answered, ScoredView
 from harness.records import TaskResult
 from harness.run.ahead import chunks
+from harness.run.following import Earlier
 from harness.run.job import Job
-from harness.run.judging import Unscored, judge, read
+from harness.run.judging import Unscored, after, judge, read
 from harness.run.serving import describe
 from harness.run.tasks import PlannedTask
 
@@ -32,7 +33,9 @@ def score(job: Job, planned: PlannedTask) -> None:
         return
     make_ready(planned)
     job.progress.start(name, "scoring", counts.total, counts.judged)
-    for page in chunks(_readable(job, name), job.settings.score_batch):
+    earlier = Earlier(ledger, planned.task)
+    unscored = (after(earlier, item) for item in _readable(job, name))
+    for page in chunks(unscored, job.settings.score_batch):
         for n, outcome in judge(planned.task, page):
             ledger.add_outcome(n, outcome)
         ledger.commit_if_due()

@@ -1,5 +1,6 @@
 """What adapters of models in torch share. torch itself is imported only where it's used."""
 
+from harness.torch_support.counting import count_parameters, parts_of
 from harness.torch_support.device import (
     choose_device,
     choose_dtype,
@@ -15,10 +16,12 @@ __all__ = [
     "as_stated",
     "choose_device",
     "choose_dtype",
+    "count_parameters",
     "device_name",
     "guards_memory",
     "let_go",
     "one_of",
+    "parts_of",
     "wait_for",
     "weights_sha256",
     "without_tf32",

@@ -202,6 +202,15 @@ class CheersAdapter(ModelAdapter):
             self._weights_sha256 = weights_sha256(self._checkpoint.model)
         return self._weights_sha256
 
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """The components that `probe-latency` times; tied embeddings count for the first."""
+        from harness.torch_support import count_parameters
+        from model_adapters.cheers.components import COMPONENTS
+
+        model = self._checkpoint.model
+        parts = {name: _inner(model.model, path) for name, path in COMPONENTS.items()}
+        return count_parameters(model, parts)
+
     def preferred_batch_size(self, capability: Capability) -> int:
         """More answers than images fit into memory."""
         if capability is Capability.ANSWER and self._slots is not None:
@@ -481,3 +490,10 @@ class _Watch:
             total_s=time.perf_counter() - self._start,
             batch_size=self._size,
         )
+
+
+def _inner(module: Any, path: str) -> Any:
+    """What lies at a dotted path below a module; `None` if this model lacks it."""
+    for name in path.split("."):
+        module = getattr(module, name, None)
+    return module

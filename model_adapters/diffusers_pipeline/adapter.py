@@ -33,12 +33,14 @@ from harness.torch_support import (
     choose_dtype,
     device_name,
     guards_memory,
+    let_go,
     weights_sha256,
 )
 from model_adapters.diffusers_pipeline.arguments import Settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from model_adapters.diffusers_pipeline.calling import Caller
 
@@ -79,6 +81,13 @@ class DiffusersPipeline(ModelAdapter):
         safety_checker: Whether a pipeline's safety checker looks at pictures.
         batching: `auto`, `together` or `alone`; see `BATCHED`.
         vae_channels_last: Whether the VAE's convolutions have their channels last in memory.
+        lora: A low-rank adapter for the weights: a .safetensors file, a folder with one, or a hub
+            id.
+        lora_scale: What it's multiplied by.
+        offload: `model` or `sequential` keeps weights in main memory and brings components, or
+            layers, to the GPU when they're needed.
+        extra_tensors: `report` names tensors that have no place in the fingerprint; `refuse` is
+            stricter.
         call: Further arguments of the pipeline's call.
 
     Raises:
@@ -114,6 +123,10 @@ class DiffusersPipeline(ModelAdapter):
         safety_checker: bool = True,
         batching: str = "auto",
         vae_channels_last: bool = False,
+        lora: str | None = None,
+        lora_scale: float = 1.0,
+        offload: str = "none",
+        extra_tensors: str = "report",
         call: Mapping[str, JsonValue] | None = None,
     ) -> None:
         self._settings = Settings.checked(
@@ -124,19 +137,55 @@ class DiffusersPipeline(ModelAdapter):
             strength=strength,
             call=call,
             batching=batching,
+            lora_scale=lora_scale,
+            offload=offload,
+            extra_tensors=extra_tensors,
         )
         self._device = choose_device(device)
+        _can_offload(offload, self._device)
         self.dtype = choose_dtype(dtype, self._device)
         demand(path, self.card.name)
-        from model_adapters.diffusers_pipeline.loading import find, load, need_diffusers
+        from model_adapters.diffusers_pipeline.loading import find, need_diffusers
 
         need_diffusers()
+        file = self._find_lora(lora)
         folder = find(path, revision, variant)
         safety = _switch("safety_checker", safety_checker)
-        self._pipeline = load(folder, self.dtype, self._device, variant, safety=safety)
+        self._pipeline = self._load(folder, variant, safety=safety)
+        self._lora = self._with_lora(file)
         self._channels_last = _switch("vae_channels_last", vae_channels_last)
         self._prepare(scheduler)
         self._weights_sha256: str | None = None
+        self._offload()
+
+    def _load(self, folder: Path, variant: str | None, *, safety: bool) -> Any:
+        """The pipeline, on its device unless its weights stay in main memory."""
+        from model_adapters.diffusers_pipeline.loading import load, refuse_unused
+
+        place = self._device if self._settings.offload == "none" else "cpu"
+        pipeline, self._unused = load(folder, self.dtype, place, variant, safety=safety)
+        if self._settings.extra_tensors == "refuse":
+            refuse_unused(folder, self._unused)
+        return pipeline
+
+    def _find_lora(self, location: str | None) -> Path | None:
+        from model_adapters.diffusers_pipeline.lora import find_lora
+
+        return None if location is None else find_lora(location)
+
+    def _with_lora(self, file: Path | None) -> Mapping[str, JsonValue]:
+        """Add a LoRA, if one is named, and say what it is."""
+        from model_adapters.diffusers_pipeline.lora import add_lora
+
+        return {} if file is None else add_lora(self._pipeline, file, self._settings.lora_scale)
+
+    def _offload(self) -> None:
+        """Hand the weights' moves to accelerate; hashed before, since layers leave their places."""
+        from model_adapters.diffusers_pipeline.loading import offload
+
+        if self._settings.offload != "none":
+            self.fingerprint()
+            offload(self._pipeline, self._settings.offload, self._device)
 
     def _prepare(self, scheduler: str | None) -> None:
         """Scheduler, memory layout, and what the pipeline can be called for."""
@@ -198,6 +247,8 @@ class DiffusersPipeline(ModelAdapter):
                 **describe(self._pipeline),
                 "batching": self._settings.batching,
                 "vae_channels_last": self._channels_last,
+                **({"lora": self._lora} if self._lora else {}),
+                **({"unused_tensors": self._unused} if self._unused else {}),
             },
             defaults={
                 kind: {"pipeline": caller.name, "call": dict(caller.call), **caller.defaults}
@@ -206,8 +257,18 @@ class DiffusersPipeline(ModelAdapter):
             },
             dtype=self.dtype,
             device=device_name(self._device),
-            parameters=sum(p.numel() for part in modules.values() for p in part.parameters()),
+            parameters=sum(self.parameters_by_part().values()),
         )
+
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """Text encoders, denoiser, VAE and the rest, as the pipeline names them."""
+        from torch import nn
+
+        from harness.torch_support import count_parameters
+        from model_adapters.diffusers_pipeline.components import networks
+
+        parts = networks(self._pipeline)
+        return count_parameters(nn.ModuleDict(parts), parts)
 
     def preferred_batch_size(self, capability: Capability) -> int:
         """One where requests are served one by one anyway."""
@@ -252,6 +313,12 @@ class DiffusersPipeline(ModelAdapter):
             for request in requests
         ]
 
+    def close(self) -> None:
+        """Let go of the weights, so that judges have the memory."""
+        vars(self).pop("_drawer", None)
+        vars(self).pop("_editor", None)
+        let_go(self, "_pipeline")
+
     def time_components(self) -> AbstractContextManager[Mapping[str, float]]:
         """Seconds in text encoders, denoiser and VAE of the calls made inside the context."""
         from model_adapters.diffusers_pipeline.components import time_components
@@ -288,6 +355,14 @@ def _channels_last() -> Any:
     import torch
 
     return torch.channels_last
+
+
+def _can_offload(offload: str, device: str) -> None:
+    if offload != "none" and not device.startswith("cuda"):
+        raise SpecError(
+            f"offload={offload} moves weights to a GPU, and the device is {device}",
+            "leave out offload",
+        )
 
 
 def _switch(name: str, value: object) -> bool:

@@ -54,6 +54,15 @@ class Settings(Record, frozen=True, kw_only=True):
     batching: str
     """`auto`, `together` or `alone`."""
 
+    lora_scale: float
+    """What a LoRA is multiplied by."""
+
+    offload: str
+    """`none`, `model` or `sequential`."""
+
+    extra_tensors: str
+    """`report` or `refuse`."""
+
     @classmethod
     def checked(cls, *, call: Mapping[str, JsonValue] | None, **values: Any) -> Self:
         """Build the settings.
@@ -68,6 +77,9 @@ class Settings(Record, frozen=True, kw_only=True):
         if values["strength"] is not None and values["strength"] > 1:
             raise SpecError(f"strength={values['strength']} is above 1", "write strength=0.8")
         one_of("batching", values["batching"], ("auto", "together", "alone"))
+        one_of("offload", values["offload"], ("none", "model", "sequential"))
+        one_of("extra_tensors", values["extra_tensors"], ("report", "refuse"))
+        _check("lora_scale", values["lora_scale"], whole=False)
         return cls(call=_checked_call(call), **values)
 
 

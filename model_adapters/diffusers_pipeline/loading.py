@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,7 +17,15 @@ from harness.errors import AdapterError, BenchError, CheckpointError, SpecError
 from model_adapters.diffusers_pipeline.components import denoisers
 from model_adapters.diffusers_pipeline.quiet import quietly
 
-__all__ = ["find", "load", "need_diffusers", "with_scheduler"]
+__all__ = [
+    "Loaded",
+    "find",
+    "load",
+    "need_diffusers",
+    "offload",
+    "refuse_unused",
+    "with_scheduler",
+]
 
 _PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.msgpack")
 _SHOWN = 5
@@ -66,6 +74,16 @@ def find(path: str, revision: str | None, variant: str | None) -> Path:
         ) from error
 
 
+class Loaded(NamedTuple):
+    """A pipeline, and what its files hold beside it."""
+
+    pipeline: Any
+    """The pipeline."""
+
+    unused: Mapping[str, list[str]]
+    """Names of tensors that a component has no place for, by component; others are absent."""
+
+
 def load(
     folder: Path,
     dtype: str,
@@ -74,7 +92,7 @@ def load(
     *,
     safety: bool = True,
     without: Collection[str] = (),
-) -> Any:
+) -> Loaded:
     """Load a pipeline's folder.
 
     Args:
@@ -86,7 +104,8 @@ def load(
         without: Components that aren't loaded, since nothing will call them.
 
     Returns:
-        The pipeline, in evaluation mode, on the device, silent, without a watermark.
+        The pipeline, in evaluation mode, on the device, silent, without a watermark; and what was
+        left in its files.
 
     Raises:
         CheckpointError: Something is missing, misshapen, truncated, pickled, or needs code of its
@@ -96,11 +115,13 @@ def load(
     kind = _pipeline_class(folder, index)
     given = {} if safety else _without_safety(kind)
     given |= _left_out(kind, index) | dict.fromkeys(without)
+    unused: dict[str, list[str]] = {}
     for name, (library, class_name) in _parts(index).items():
         if name not in given:
             model_class = _part_class(folder, name, library, class_name)
             if _is_model(model_class):
-                given[name] = _model(folder, name, model_class, dtype, variant)
+                given[name], extra = _model(folder, name, model_class, dtype, variant)
+                unused |= {name: extra} if extra else {}
     with quietly(), _explained(folder, kind.__name__):
         pipeline = kind.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, trust_remote_code=False, **given
@@ -109,7 +130,7 @@ def load(
     if getattr(pipeline, "watermark", None) is not None:
         pipeline.watermark = None  # stamped only where a further package happens to be installed
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device, silence_dtype_warnings=True)
+    return Loaded(pipeline.to(device, silence_dtype_warnings=True), unused)
 
 
 def with_scheduler(pipeline: Any, name: str | None) -> None:
@@ -209,8 +230,10 @@ def _left_out(kind: Any, index: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None for name, pair in index.items() if pair == [None, None] and name in taken}
 
 
-def _model(folder: Path, name: str, kind: Any, dtype: str, variant: str | None) -> Any:
-    """One component, every tensor of it from its files."""
+def _model(
+    folder: Path, name: str, kind: Any, dtype: str, variant: str | None
+) -> tuple[Any, list[str]]:
+    """One component, every tensor of it from its files; and those that it has no place for."""
     _check_files(folder / name)
     ours = issubclass(kind, need_diffusers().ModelMixin)
     files = {"variant": variant} if variant and any((folder / name).glob(f"*.{variant}*")) else {}
@@ -229,7 +252,35 @@ def _model(folder: Path, name: str, kind: Any, dtype: str, variant: str | None) 
             f"{folder / name}: the weights lack {_some(missing)}, which would stay random",
             "use the weights and the config.json of one checkpoint",
         )
-    return model.eval()
+    return model.eval(), sorted(found["unexpected_keys"])
+
+
+def refuse_unused(folder: Path, unused: Mapping[str, list[str]]) -> None:
+    """Refuse a folder whose files hold more than the pipeline.
+
+    Raises:
+        CheckpointError: They do; the message names the tensors of one component.
+    """
+    for name, tensors in unused.items():
+        raise CheckpointError(
+            f"{folder / name}: the weights hold {_some(tensors)}, which the model has no place for",
+            "if these aren't needed, leave out extra_tensors=refuse",
+        )
+
+
+def offload(pipeline: Any, how: str, device: str) -> None:
+    """Keep weights in main memory and bring them to the GPU when they're needed.
+
+    Args:
+        pipeline: The pipeline, on the CPU.
+        how: `model` moves one component at a time, `sequential` one layer at a time.
+        device: The GPU.
+    """
+    with quietly():
+        if how == "model":
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.enable_sequential_cpu_offload(device=device)
 
 
 def _check_files(folder: Path) -> None:

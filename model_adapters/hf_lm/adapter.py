@@ -6,7 +6,7 @@ Importing this module imports no torch: `cheers-bench list` reads the card only.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter
@@ -108,6 +108,12 @@ class HFLanguageModel(ModelAdapter):
             device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
+
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """Embeddings, layers, head, as transformers names them."""
+        from harness.torch_support import count_parameters, parts_of
+
+        return count_parameters(self._lm.model, parts_of(self._lm.model))
 
     def preferred_batch_size(self, capability: Capability) -> int:  # noqa: ARG002
         """Text alone is cheap."""

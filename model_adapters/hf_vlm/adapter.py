@@ -6,7 +6,7 @@ Importing this module imports neither torch nor transformers: `cheers-bench list
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter, VisionTokens
@@ -112,6 +112,13 @@ class HFVisionLanguage(ModelAdapter):
             device=device_name(self._device),
             parameters=sum(p.numel() for p in model.parameters()),
         )
+
+    def parameters_by_part(self) -> Mapping[str, int]:
+        """Vision tower, language model, head, as transformers names them."""
+        from harness.torch_support import count_parameters, parts_of
+
+        model = self._checkpoint.model
+        return count_parameters(model, parts_of(model))
 
     def preferred_batch_size(self, capability: Capability) -> int:  # noqa: ARG002
         """Pictures of several thousand tokens are common."""

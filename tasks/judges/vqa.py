@@ -25,6 +25,8 @@ class Question(NamedTuple):
     """The image."""
     text: str
     """The question, before the template is put around it."""
+    before: tuple[Image, ...] = ()
+    """Pictures that are shown before it."""
 
 
 class VQAJudge:
@@ -78,7 +80,7 @@ class VQAJudge:
         requests = [
             AnswerRequest(
                 prompt=self._template.replace("{question}", question.text),
-                images=(question.image,),
+                images=(*question.before, question.image),
                 decoding=TextDecoding(max_new_tokens=self._length),
                 seed=0,
             )

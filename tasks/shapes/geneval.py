@@ -6,8 +6,8 @@ is classical and its colours stand in for CLIP's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from harness.records import (
     Capability,
@@ -23,9 +23,6 @@ from harness.records import (
 from tasks.drawing import DrawingTask
 from tasks.geneval.metrics import skill_metrics
 from tasks.shapes.dataset import CITATION, DATA_SEED, SPLIT, world_dataset
-
-if TYPE_CHECKING:
-    from tasks.shapes.detector import Detection
 
 __all__ = ["ShapesGenEval"]
 
@@ -65,25 +62,12 @@ class ShapesGenEval(DrawingTask):
 
     def score(self, sample: Sample, response: Response) -> Outcome:
         """Detect shapes, then judge by GenEval's rules."""
-        from tasks.scoring.geneval import evaluate_detections, parse_prompt
-        from tasks.shapes.judge import find_shapes
-        from tasks.shapes.world import COLORS, SHAPES
+        from tasks.scoring.geneval import parse_prompt
+        from tasks.shapes.judge import judge_drawing
+        from tasks.shapes.world import SHAPES
 
         spec = parse_prompt(_record(sample), where=sample.key, classes=SHAPES)
-        found = find_shapes(response.image)
-        by_class = {name: found.of_class(name) for name in SHAPES}
-        rows = {name: [[*d.box, d.score] for d in items] for name, items in by_class.items()}
-
-        def classify(name: str, kept: Sequence[Any]) -> list[str]:
-            return [by_class[name][detection.row].color for detection in kept]
-
-        judgement = evaluate_detections(
-            spec,
-            {name: boxes for name, boxes in rows.items() if boxes},
-            classify,
-            colors=tuple(COLORS),
-        )
-        seen: list[JsonValue] = [_seen(detection) for detection in found]
+        judgement, seen = judge_drawing(response.image, spec)
         return Outcome(
             verdict=Verdict.OK if judgement.correct else Verdict.WRONG,
             reason=judgement.reason,
@@ -104,20 +88,6 @@ class ShapesGenEval(DrawingTask):
         from tasks.shapes.judge import detector_identity
 
         return detector_identity()
-
-
-def _seen(detection: Detection) -> JsonValue:
-    """What a report draws: class, colour, box and mask."""
-    from tasks.judges import encode_mask
-
-    mask = encode_mask(detection.mask)
-    return {
-        "class": detection.label,
-        "color": detection.color,
-        "box": list(detection.box),
-        "score": detection.score,
-        "mask": {"size": list(mask.size), "counts": list(mask.counts)},
-    }
 
 
 def _record(sample: Sample) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +12,20 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from harness.adapter import ModelAdapter
 from harness.cli import main
-from harness.conformance import CHECKS, Finding, Status, Tolerance, check_adapter, run_check
+from harness.conformance import (
+    CHECKS,
+    Finding,
+    Status,
+    Tolerance,
+    check_adapter,
+    check_closing,
+    run_check,
+)
 from harness.conformance.inputs import odd_pictures
 from harness.conformance.subject import Subject, difference
 from harness.errors import AdapterError
@@ -183,6 +194,43 @@ class Hoards(Sound):
         return super().generate_image(requests)
 
 
+class SpoiledByCtrlC(Sound):
+    busy = False
+
+    def answer(self, requests: Sequence[Any]) -> list[Response]:
+        if self.busy:
+            return [Response(text="still busy")] * len(requests)
+        self.busy = True
+        time.sleep(0.001)
+        said = super().answer(requests)
+        self.busy = False
+        return said
+
+
+class SwallowsCtrlC(Sound):
+    def answer(self, requests: Sequence[Any]) -> list[Response]:
+        try:
+            time.sleep(0.02)
+        except KeyboardInterrupt:
+            self.stopped = True
+        return super().answer(requests)
+
+
+class WrapsCtrlC(Sound):
+    def answer(self, requests: Sequence[Any]) -> list[Response]:
+        try:
+            time.sleep(0.02)
+        except BaseException as error:
+            raise AdapterError("something broke") from error
+        return super().answer(requests)
+
+
+class ChokesOnDrawingNothing(Sound):
+    def generate_image(self, requests: Sequence[Any]) -> list[Response]:
+        assert all(request.prompt for request in requests)
+        return super().generate_image(requests)
+
+
 class ChangesItsFingerprint(Sound):
     def fingerprint(self) -> Fingerprint:
         return msgspec.structs.replace(super().fingerprint(), config={"now": time.perf_counter()})
@@ -224,6 +272,10 @@ def test_a_sound_adapter_passes_every_check():
         (CrashesOnHugePrompts, "odd-prompts", "'huge' ends in RecursionError"),
         (ForgetsOrientation, "picture-modes", "use harness.rgb.as_rgb"),
         (CrashesOnOnePixel, "picture-shapes", "1x1: AssertionError"),
+        (SpoiledByCtrlC, "cancellation", "answer: after an interrupted call: "),
+        (SwallowsCtrlC, "cancellation", "Ctrl-C was swallowed"),
+        (WrapsCtrlC, "cancellation", "Ctrl-C came out as AdapterError"),
+        (ChokesOnDrawingNothing, "odd-prompts", "'empty' ends in AssertionError"),
         (Hoards, "memory", "resident memory grew by"),
         (ChangesItsFingerprint, "contract", "fingerprint changes"),
     ],
@@ -232,7 +284,8 @@ def test_each_mistake_is_found_by_its_check(broken: type[Sound], check: str, sai
     found = failed(broken())
     assert said in found[check]
     # What a global generator gives changes with the batch, too.
-    others = {"batch-invariance", "leakage"} if check == "seed-determinism" else set()
+    chancy = {"batch-invariance", "leakage", "odd-prompts", "cancellation"}
+    others = chancy if check == "seed-determinism" else set()
     assert set(found) - others <= {check}
 
 
@@ -269,6 +322,54 @@ def test_the_global_generators_are_left_as_they_were():
     before = random.getstate()
     list(check_adapter(SamplesGlobally()))
     assert random.getstate() == before
+
+
+def test_the_alarm_of_somebody_else_is_put_back():
+    before = signal.getitimer(signal.ITIMER_REAL)[0], signal.getsignal(signal.SIGALRM)
+    check = next(check for check in CHECKS if check.name == "cancellation")
+    assert run_check(check, Sound()).status is Status.PASSED
+    after = signal.getitimer(signal.ITIMER_REAL)[0], signal.getsignal(signal.SIGALRM)
+    assert after[1] is before[1]
+    assert bool(after[0]) is bool(before[0])
+
+
+def test_outside_of_the_main_thread_nothing_can_be_cancelled():
+    check = next(check for check in CHECKS if check.name == "cancellation")
+    found: list[Finding] = []
+    thread = threading.Thread(target=lambda: found.append(run_check(check, Sound())))
+    thread.start()
+    thread.join()
+    assert found[0].status is Status.NOT_APPLICABLE
+
+
+class Weighty(Sound):
+    """Holds a megabyte of weights, and lets them go when told to."""
+
+    def __init__(self, *, frees: bool = True) -> None:
+        self.model: Any = torch.nn.Linear(512, 512)
+        self.frees = frees
+
+    def fingerprint(self) -> Fingerprint:
+        return msgspec.structs.replace(super().fingerprint(), parameters=512 * 513)
+
+    def close(self) -> None:
+        if self.frees:
+            self.model = None
+
+
+class ClosesOnce(Weighty):
+    def close(self) -> None:
+        del self.model
+
+
+def test_closing_lets_go_of_the_weights():
+    assert check_closing(Weighty()).status is Status.PASSED
+    hoarded = Weighty(frees=False)
+    found = check_closing(hoarded)
+    assert found.status is Status.FAILED
+    assert "MiB of tensors are alive after `close`" in found.detail
+    assert check_closing(ClosesOnce()).detail.startswith("AttributeError")
+    assert check_closing(Sound()).status is Status.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
@@ -356,7 +457,8 @@ def test_the_command_exits_with_1_if_a_check_fails(
 ):
     assert check_command("broken") == 1
     out = capsys.readouterr().out
-    assert "stop-strings      failed  with stop=" in out
+    assert "stop-strings      failed          with stop=" in out
+    assert "closing           not applicable  the model has no weights in torch" in out
     assert "1 failed" in out
 
 

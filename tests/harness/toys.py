@@ -39,7 +39,7 @@ from harness.records import (
     TextDecoding,
     Verdict,
 )
-from harness.task import Probe, ProbeContext, Task
+from harness.task import FollowUpTask, Probe, ProbeContext, Task
 
 
 def metadata(name: str, *requires: Capability) -> TaskMetadata:
@@ -174,6 +174,59 @@ class ToyReconstruction(ToyPictures):
         return ReconstructRequest(image=noise(sample.data["i"], 6, 6), seed=seed)
 
 
+class ToyFollowUps(FollowUpTask):
+    """Two pictures a prompt, each asked about twice; right if the answer is to that picture."""
+
+    metadata = metadata("toy-follow-ups", Capability.GENERATE_IMAGE, Capability.ANSWER)
+    defaults: ClassVar[dict[str, Any]] = {"n": 6}
+
+    def samples(self) -> Iterator[Sample]:
+        for i in range(self.options["n"]):
+            for k in range(2):
+                yield Sample(id=f"d{i}", k=k)
+                for question in range(2):
+                    yield Sample(
+                        id=f"d{i}/q{question}", k=k, cluster=f"d{i}", data={"about": f"d{i}"}
+                    )
+
+    def follows(self, sample: Sample) -> tuple[str, int] | None:
+        about = sample.data.get("about")
+        return None if about is None else (about, sample.k)
+
+    def request(self, sample: Sample, seed: int) -> Request:
+        return GenerateImageRequest(prompt=f"Draw {sample.id}", seed=seed)
+
+    def request_after(self, sample: Sample, earlier: Response, seed: int) -> Request:
+        assert earlier.image is not None
+        return AnswerRequest(
+            prompt=f"{sample.id}? {earlier.image.getpixel((0, 0))}",
+            images=(earlier.image,),
+            decoding=TextDecoding(max_new_tokens=4),
+            seed=seed,
+        )
+
+    def score(self, sample: Sample, response: Response) -> Outcome:
+        return Outcome(verdict=Verdict.OK, scores={"accuracy": 1.0})
+
+    def score_after(self, sample: Sample, response: Response, earlier: Response) -> Outcome:
+        assert earlier.image is not None
+        red = earlier.image.getpixel((0, 0))[0]
+        return Outcome(
+            verdict=Verdict.OK if red > 127 else Verdict.WRONG,
+            scores={"accuracy": float(red > 127)},
+            details={"red": red},
+        )
+
+    def scorer(self) -> Identity:
+        return Identity(id="toy-follow-ups", version="1")
+
+    def prompt_template(self) -> str:
+        return "Draw {id}"
+
+    def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
+        return mean_of_known(scored, protocol, self.metadata.name)
+
+
 class ToyProbe(Probe):
     """Measures the length of the model's name, five times."""
 
@@ -282,5 +335,6 @@ TASKS = (
     ToyEdits,
     ToyLikelihoods,
     ToyReconstruction,
+    ToyFollowUps,
     ToyProbe,
 )

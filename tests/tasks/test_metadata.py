@@ -11,13 +11,13 @@ import pytest
 from harness.errors import DataError, SpecError
 from harness.records import Direction, Sample
 from harness.registry import suites, tasks
-from harness.task import Probe, Task
+from harness.task import FollowUpTask, Probe, Task
 from tasks.shapes.dataset import _SHA256, compute_sha256
 from tests.understanding.synthetic import BENCHMARKS, write_benchmark
 
 NAMES = tasks().names()
 
-EXTERNAL = {"dpg-bench", "geneval-long", "geneval2"}
+EXTERNAL = {"dpg-bench", "gedit-bench", "geneval-long", "geneval2", "imgedit"}
 """Tasks whose samples are in a file that the user brings; they're tested where they live."""
 
 
@@ -73,7 +73,10 @@ def test_samples_are_json_unique_and_repeatable(name: str, tmp_path: Path):
 def test_requests_carry_the_seed_and_need_declared_capabilities(name: str, tmp_path: Path):
     task = _made(name, tmp_path)
     for sample in islice(task.samples(), 8):
-        request = task.request(sample, 77)
+        if isinstance(task, FollowUpTask) and task.follows(sample) is not None:
+            request = task.request_after(sample, task.stand_in(), 77)
+        else:
+            request = task.request(sample, 77)
         assert request.seed == 77
         assert request.capability in task.metadata.requires
 

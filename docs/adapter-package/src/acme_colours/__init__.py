@@ -1,0 +1,1 @@
+"""A model adapter for cheers-bench."""

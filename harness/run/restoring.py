@@ -1,0 +1,34 @@
+"""A stored response as the adapter gave it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.media import read_png
+from harness.records import Response, StoredResponse
+
+__all__ = ["restore"]
+
+
+def restore(folder: Path, stored: StoredResponse) -> Response:
+    """A response as it was, with its picture read back.
+
+    Args:
+        folder: Run folder, for the picture.
+        stored: What the ledger has.
+
+    Raises:
+        LedgerError: The picture is gone or spoilt.
+    """
+    image = None
+    if stored.image_path is not None:
+        image = read_png(folder / stored.image_path, stored.image_sha256)
+    return Response(
+        text=stored.text,
+        image=image,
+        loglikelihoods=stored.loglikelihoods,
+        is_greedy=stored.is_greedy,
+        finish_reason=stored.finish_reason,
+        usage=stored.usage,
+        timing=stored.timing,
+    )

@@ -1,0 +1,1 @@
+"""Cycle consistency: a model draws from facts, then answers questions about what it drew."""

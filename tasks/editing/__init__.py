@@ -1,0 +1,1 @@
+"""Published benchmarks of editing by instruction, scored by a judging model."""
