@@ -39,6 +39,8 @@ def test_the_compression_is_four_counted_not_declared(results: Any):
     assert found["agreement"] == 1
     assert found["kv_cache_saved"] == 0.75
     assert 0.75 < found["prefill_saved"] < 15 / 16  # linear work falls 4x, attention 16x
+    assert found["kv_cache_ratio"] == 4  # of the bytes that were allocated
+    assert found["prefill_ratio"] > 1
     assert results["probe-tokens"].verdicts == {"ok": 5}
 
 
