@@ -56,7 +56,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ServingProbe"]
 
-_KEEPS_UP = 0.9
+_BATCHES_BEHIND = 2
+"""Full batches that may wait when the last request arrives; more is a queue that only grows."""
+
 _JUDGED = {
     Scenario.SINGLE_STREAM: "latency",
     Scenario.OFFLINE: "requests_per_s",
@@ -187,6 +189,7 @@ class ServingProbe(Probe):
             details={
                 "rate": rate,
                 "batches": [one.batch for one in served],
+                "waiting_at_end": sum(one.start > served[-1].arrival for one in served),
                 "arrivals": [one.arrival for one in served],
                 "latencies": [one.latency for one in served],
             },
@@ -281,11 +284,6 @@ def _sample(capability: Capability, scenario: str, number: int) -> Sample:
     )
 
 
-def _arrival_rate(details: Mapping[str, Any]) -> float:
-    """Requests per second that arrived, which chance sets apart from the rate asked for."""
-    return len(details["arrivals"]) / float(details["arrivals"][-1])
-
-
 def _gathered(
     scored: Sequence[ScoredSample],
 ) -> tuple[dict[str, list[float]], list[str], list[JsonValue]]:
@@ -299,10 +297,11 @@ def _gathered(
             gathered[name].append(judged)
         if "energy" in details:
             energy[str(details["energy"])] = None
-        if "arrivals" in details:
-            behind[name] += scores["requests_per_s"] < _KEEPS_UP * _arrival_rate(details)
+        if "waiting_at_end" in details:
+            most = max(map(int, details["batches"]))  # type: ignore[arg-type]
+            behind[name] += int(str(details["waiting_at_end"])) > _BATCHES_BEHIND * most
     notes = [
-        f"{name}: in {count} episodes fewer requests were served than arrived; "
+        f"{name}: in {count} episodes the queue grew faster than it was served; "
         "latencies grow with the length of an episode"
         for name, count in behind.items()
         if count
