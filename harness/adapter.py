@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from harness.components import ComponentWork
+
 __all__ = ["Explanation", "ModelAdapter", "VisionTokens", "perform"]
 
 
@@ -120,6 +122,18 @@ class ModelAdapter(abc.ABC):
         """Account of the vision tokens of a `width` x `height` image."""
         raise self._lacks(Capability.VISION_TOKENS)
 
+    def prefill(self, tokens: int) -> int | None:
+        """Run the language model over as many tokens that see each other, as an image's do.
+
+        It's optional, for probes that time it; what the tokens are doesn't matter. It returns when
+        the device is done.
+
+        Returns:
+            Bytes of keys and values that the tokens occupy; `None` if the adapter can't do this.
+        """
+        del tokens
+        return None
+
     def batch_key(self, request: Request) -> Hashable:
         """Requests share a batch only if their keys are equal.
 
@@ -163,6 +177,21 @@ class ModelAdapter(abc.ABC):
         """
         from contextlib import nullcontext
 
+        return nullcontext({})
+
+    def watch_components(
+        self, *, count: bool
+    ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+        """Context that watches each component, by phase, in the calls made inside it; optional.
+
+        The mapping is filled when the context ends; it's empty if the adapter watches none.
+
+        Args:
+            count: Count operations and bytes instead of taking time, which one pass can't do both.
+        """
+        from contextlib import nullcontext
+
+        del count
         return nullcontext({})
 
     def explain(self, request: Request) -> Explanation:

@@ -51,7 +51,12 @@ __all__ = [
     "value_of",
 ]
 
-QUANTILES = {Aggregation.MEDIAN: 0.5, Aggregation.P90: 0.9, Aggregation.P99: 0.99}
+QUANTILES = {
+    Aggregation.MEDIAN: 0.5,
+    Aggregation.P90: 0.9,
+    Aggregation.P95: 0.95,
+    Aggregation.P99: 0.99,
+}
 """Which quantile an aggregation is; those absent aren't quantiles."""
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
-from typing import TYPE_CHECKING, Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.errors import AdapterError, UnknownNameError
 from harness.names import suggest
@@ -102,8 +102,10 @@ class Registry(Generic[T]):
 
 
 @cache
-def _installed() -> EntryPoints:
-    return entry_points()  # all groups at once: each call reads a file of every distribution
+def _installed() -> Any:
+    # All groups at once: each call reads a file of every distribution. Its class differs between
+    # versions of Python; `select` doesn't.
+    return entry_points()
 
 
 class TaskRegistry(Registry["type[Task]"]):

@@ -1,4 +1,4 @@
-"""Where scores come from: a run folder or a baseline, read the same way."""
+"""Where scores come from: a run folder, a baseline or a report of pytest, read the same way."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Self
 
 from harness.baselines import Baseline, baseline_path, read_baseline
 from harness.baselines.packing import unpack
+from harness.benchmark_file import is_benchmark_file, read_benchmark_file
 from harness.errors import LedgerError
 from harness.ledger import Ledger, is_run_folder, read_manifest
 from harness.records import RunManifest, ScoredSample, TaskPlan, TaskResult
@@ -84,14 +85,17 @@ class _BaselineSource(Source):
 
 
 def open_source(path: str | Path) -> Source:
-    """Open a run folder, or a baseline with or without its suffix.
+    """Open a run folder, a baseline with or without its suffix, or a report of pytest-benchmark.
 
     Raises:
-        LedgerError: It's neither, or damaged.
+        LedgerError: It's none of them, or damaged.
+        UnknownNameError: The report has no such test.
     """
     path = Path(path)
     if is_run_folder(path):
         return _RunSource(path)
+    if is_benchmark_file(path):
+        return _BaselineSource(path, read_benchmark_file(path))
     if path.is_dir() or baseline_path(path) is None:
         raise LedgerError(
             f"{path} is neither a run folder nor a baseline",

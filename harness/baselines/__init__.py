@@ -3,6 +3,7 @@
 from harness.baselines.records import BASELINE_VERSION, Baseline, BaselineTask
 from harness.baselines.store import (
     baseline_path,
+    decode_baseline,
     list_baselines,
     make_baseline,
     read_baseline,
@@ -14,6 +15,7 @@ __all__ = [
     "Baseline",
     "BaselineTask",
     "baseline_path",
+    "decode_baseline",
     "list_baselines",
     "make_baseline",
     "read_baseline",

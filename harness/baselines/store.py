@@ -23,6 +23,7 @@ from harness.records import RunStatus, canonical_json
 __all__ = [
     "MIGRATIONS",
     "baseline_path",
+    "decode_baseline",
     "list_baselines",
     "make_baseline",
     "read_baseline",
@@ -129,15 +130,31 @@ def read_baseline(path: str | Path) -> Baseline:
         )
     try:
         head, *tasks = [msgspec.json.decode(line) for line in file.read_bytes().splitlines()]
-        raw = _migrated({**head, "tasks": tasks}, str(file))
-        baseline = msgspec.convert(raw, Baseline)
+        raw = {**head, "tasks": tasks}
     except (OSError, ValueError, TypeError) as error:  # what isn't a mapping gives TypeError
         raise _damaged(file, error) from error
+    return decode_baseline(raw, str(file))
+
+
+def decode_baseline(raw: dict[str, Any], where: str) -> Baseline:
+    """A baseline from its JSON object, of this version or an older one.
+
+    Args:
+        raw: The object; a file has it in lines.
+        where: Where it's from, for messages.
+
+    Raises:
+        LedgerError: It's damaged or of a newer version.
+    """
+    try:
+        baseline = msgspec.convert(_migrated(raw, where), Baseline)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(where, error) from error
     wrong = next(filter(None, map(flaw, baseline.tasks)), "")
     if [plan.task for plan in baseline.manifest.tasks] != [task.task for task in baseline.tasks]:
         wrong = "its tasks aren't those of its manifest"
     if wrong:
-        raise _damaged(file, wrong)
+        raise _damaged(where, wrong)
     return baseline
 
 
@@ -164,5 +181,5 @@ def _check_complete(folder: Path, baseline: Baseline, *, allow_unknown: bool) ->
             )
 
 
-def _damaged(path: Path, why: object) -> LedgerError:
+def _damaged(path: str | Path, why: object) -> LedgerError:
     return LedgerError(f"{path} is damaged: {why}", "restore the file, or save the run again")

@@ -21,8 +21,10 @@ _FILE = click.Path(path_type=Path)
 
 
 @click.command("gate")
-@click.option("--baseline", required=True, type=_FILE, help="Run or baseline to compare with.")
-@click.option("--candidate", required=True, type=_FILE, help="Run or baseline to judge.")
+@click.option(
+    "--baseline", required=True, type=_FILE, help="Run, baseline or FILE.json[::TEST] of pytest."
+)
+@click.option("--candidate", required=True, type=_FILE, help="The same, to judge.")
 @click.option("--policy", "policy_file", type=_FILE, help="Policy (YAML); see docs/gate.md.")
 @click.option("--sequential", is_flag=True, help="Say where looking could have stopped.")
 @click.option(

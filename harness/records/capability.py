@@ -31,3 +31,6 @@ class Capability(StrEnum):
 
     VISION_TOKENS = "vision_tokens"
     """An account of the vision tokens that an image of a given size costs."""
+
+    COMPONENTS = "components"
+    """Time, operations and bytes of each component of the model."""

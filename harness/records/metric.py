@@ -38,6 +38,9 @@ class Aggregation(StrEnum):
     P90 = "p90"
     """90th percentile over samples."""
 
+    P95 = "p95"
+    """95th percentile over samples."""
+
     P99 = "p99"
     """99th percentile over samples."""
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import torch
 
 from harness.adapter import VisionTokens
+from model_adapters.cheers.backbone import window_mask
 from model_adapters.cheers.model import CheersModel
 from model_adapters.prefill import layers_flops
 
-__all__ = ["Look", "account", "kv_cache_bytes", "look", "prefill_flops"]
+__all__ = ["Look", "account", "kv_cache_bytes", "look", "prefill", "prefill_flops"]
 
 
 class Look(NamedTuple):
@@ -63,6 +64,19 @@ def prefill_flops(model: CheersModel, tokens: int) -> float:
     """Floating-point operations of the backbone over `tokens` tokens."""
     layers = model.model.language_model.layers
     return layers_flops(layers, model.config.text_config.hidden_size, tokens)
+
+
+@torch.no_grad()
+def prefill(model: CheersModel, tokens: int) -> int:
+    """Run the backbone over the tokens of one image; bytes of the cache that it fills."""
+    backbone = model.model.language_model
+    cache = backbone.new_cache(1, tokens)
+    window = cache.window(tokens)
+    width = model.config.text_config.hidden_size
+    embeds = torch.zeros(1, tokens, width, device=model.device, dtype=model.dtype)
+    backbone(embeds, window_mask(window, causal=False), window.positions, window)
+    cache.commit([tokens])
+    return cache.nbytes
 
 
 def kv_cache_bytes(model: CheersModel, tokens: int) -> int:

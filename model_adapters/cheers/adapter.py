@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ from harness.torch_support import (
     device_name,
     guards_memory,
     let_go,
+    wait_for,
+    watch_parts,
     weights_sha256,
 )
 from model_adapters.cheers.arguments import (
@@ -53,6 +55,7 @@ from model_adapters.cheers.speed import Speed, tuned
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from harness.components import ComponentWork
     from model_adapters.cheers import Checkpoint, ImageResult, ImageSettings, Prompt, TextResult
     from model_adapters.cheers.accounting import Look
     from model_adapters.cheers.likelihood import LogLikelihood
@@ -311,6 +314,14 @@ class CheersAdapter(ModelAdapter):
             self._look = look(self._checkpoint.model)
         return account(self._checkpoint.model, self._look, width, height)
 
+    def prefill(self, tokens: int) -> int | None:
+        """Run the backbone over the tokens of one image."""
+        from model_adapters.cheers.accounting import prefill
+
+        filled = prefill(self._checkpoint.model, tokens)
+        wait_for(self._device)
+        return filled
+
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""
         let_go(self, "_checkpoint")
@@ -322,6 +333,14 @@ class CheersAdapter(ModelAdapter):
 
         with time_components(self._checkpoint.model) as times:
             yield times.seconds
+
+    def watch_components(
+        self, *, count: bool
+    ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+        """Time, or operations and bytes, of each component; the backbone by phase."""
+        from model_adapters.cheers.watching import parts
+
+        return watch_parts(parts(self._checkpoint.model), self._device, count=count)
 
     def _to_score(self, request: LogLikelihoodRequest) -> list[list[ToScore]]:
         """What is to be scored for each continuation; only rolling texts have several parts."""

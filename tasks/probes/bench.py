@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from harness.adapter import ModelAdapter, perform
+from harness.components import ComponentWork
 from harness.errors import AdapterError
 from harness.records import Capability, Request, Response
 from tasks.probes.device import PeakMemory, peak_memory, waiter
 
-__all__ = ["Bench", "Profile", "Timed"]
+__all__ = ["Bench", "Profile", "Timed", "Watched"]
 
 
 class Timed(NamedTuple):
@@ -32,6 +33,19 @@ class Profile(NamedTuple):
 
     components: dict[str, float]
     """Seconds per component of the model; empty where the adapter times none."""
+
+    memory: PeakMemory
+    """Memory."""
+
+
+class Watched(NamedTuple):
+    """One batch whose components were watched."""
+
+    seconds: float
+    """Wall time, end to end."""
+
+    components: Mapping[str, ComponentWork]
+    """What each component took, by name and phase."""
 
     memory: PeakMemory
     """Memory."""
@@ -83,3 +97,18 @@ class Bench:
         with peak_memory(self._device) as memory, self._adapter.time_components() as seconds:
             timed = self.time(requests)
         return Profile(timed.seconds, dict(seconds), memory)
+
+    def watch(self, requests: Sequence[Request]) -> Watched:
+        """Run one batch while every component is timed by phase."""
+        with (
+            peak_memory(self._device) as memory,
+            self._adapter.watch_components(count=False) as components,
+        ):
+            timed = self.time(requests)
+        return Watched(timed.seconds, components, memory)
+
+    def count(self, requests: Sequence[Request]) -> Mapping[str, ComponentWork]:
+        """Run one batch while operations and bytes of every component are counted."""
+        with self._adapter.watch_components(count=True) as components:
+            self.time(requests)
+        return components

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PeakMemory", "peak_memory", "waiter"]
+__all__ = ["PeakMemory", "gpu_handle", "peak_memory", "waiter"]
 
 _MIB = 2**20
 _EVERY_S = 0.005
@@ -99,3 +99,18 @@ def _resident_memory() -> Iterator[PeakMemory]:
         done.set()
         thread.join()
         look()
+
+
+def gpu_handle(nvml: Any) -> Any:
+    """NVML's handle of torch's current GPU, by its id: numbers differ where GPUs are hidden.
+
+    Args:
+        nvml: The module `pynvml`.
+
+    Raises:
+        pynvml.NVMLError: NVML can't be used, or doesn't know the GPU.
+    """
+    torch = sys.modules["torch"]
+    properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+    nvml.nvmlInit()
+    return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{properties.uuid}")

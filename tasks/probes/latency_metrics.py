@@ -21,8 +21,13 @@ SIZES = (1, 2, 4, 8, 16, 32)
 """Batch sizes that have metrics."""
 
 _DRAWING = (Capability.GENERATE_IMAGE, Capability.EDIT_IMAGE)
-_QUANTILES = (Aggregation.MEDIAN, Aggregation.P90, Aggregation.P99)
-_SHORT = {Aggregation.MEDIAN: "p50", Aggregation.P90: "p90", Aggregation.P99: "p99"}
+_QUANTILES = (Aggregation.MEDIAN, Aggregation.P90, Aggregation.P95, Aggregation.P99)
+_SHORT = {
+    Aggregation.MEDIAN: "p50",
+    Aggregation.P90: "p90",
+    Aggregation.P95: "p95",
+    Aggregation.P99: "p99",
+}
 
 
 def category(capability: Capability, size: int) -> str:

@@ -30,6 +30,7 @@ from harness.records import (
 from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
 from tasks.probes.inputs import PROMPTS, picture
+from tasks.probes.prefilling import prefill_scores
 
 if TYPE_CHECKING:
     from harness.adapter import ModelAdapter, VisionTokens
@@ -50,10 +51,14 @@ def _cost(name: str, unit: str, description: str) -> MetricSpec:
     )
 
 
+def _ratio(name: str, description: str) -> MetricSpec:
+    return MetricSpec(name=name, score=name, high=None, unit="x", description=description)
+
+
 class TokensProbe(Probe):
     """Accounts for the vision tokens of pictures of several resolutions.
 
-    Options: `resolutions`, a list of `WIDTHxHEIGHT` in pixels.
+    Options: `resolutions`, a list of `WIDTHxHEIGHT` in pixels; `rounds` of measured prefills.
     """
 
     metadata = TaskMetadata(
@@ -103,18 +108,24 @@ class TokensProbe(Probe):
                 low=None,
                 description="Share of the uncompressed cache that compression saves.",
             ),
+            _cost("prefill_s", "s", "Measured prefill of one image's tokens."),
+            _cost("prefill_s_uncompressed", "s", "Measured prefill of a token per patch."),
+            _ratio("prefill_ratio", "Measured prefill with a token per patch over that without."),
+            _ratio("kv_cache_ratio", "Allocated cache with a token per patch over that without."),
         ),
         protocol_id="probe-tokens/v1",
         citation="this package, docs/probes.md",
     )
 
     defaults: ClassVar[Mapping[str, JsonValue]] = {
-        "resolutions": ["64x64", "256x256", "512x512", "1024x1024", "1024x512"]
+        "resolutions": ["64x64", "256x256", "512x512", "1024x1024", "1024x512"],
+        "rounds": 5,
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._sizes = [_size(text) for text in _texts(self.options["resolutions"])]
+        self._rounds = self.whole("rounds", least=1)
 
     def samples(self) -> Iterator[Sample]:
         """One sample per resolution."""
@@ -130,7 +141,11 @@ class TokensProbe(Probe):
         return Outcome(
             verdict=Verdict.OK if agrees or counted is None else Verdict.WRONG,
             reason=_reason(account, counted),
-            scores=_scores(account) | _counted_scores(account, counted),
+            scores=(
+                _scores(account)
+                | _counted_scores(account, counted)
+                | prefill_scores(adapter, account, self._rounds)
+            ),
             details={"counted": counted, "latent_grid": account.latent_grid},
         )
 

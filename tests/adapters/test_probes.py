@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from harness.ledger import Ledger
-from harness.records import TaskResult
+from harness.records import Capability, TaskResult
 from harness.registry import models
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from model_adapters.cheers import COMPONENTS
 from model_adapters.cheers.adapter import CheersAdapter
+from tasks.probes.inputs import Workload
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,8 @@ def test_the_compression_is_four_counted_not_declared(results: Any):
     assert found["agreement"] == 1
     assert found["kv_cache_saved"] == 0.75
     assert 0.75 < found["prefill_saved"] < 15 / 16  # linear work falls 4x, attention 16x
+    assert found["kv_cache_ratio"] == 4  # of the bytes that were allocated
+    assert found["prefill_ratio"] > 0  # so small a model takes as long for either
     assert results["probe-tokens"].verdicts == {"ok": 5}
 
 
@@ -61,3 +64,26 @@ def test_the_components_account_for_most_of_a_drawing(results: Any):
     assert set(shares) == set(COMPONENTS)
     assert 0.5 < sum(shares.values()) <= 1.0
     assert profiles["reconstruct/b1"]["shares"]["llm"] == 0
+
+
+def test_the_backbone_s_phases_are_told_apart(adapter: CheersAdapter):
+    answer = Workload(image_size=32, max_new_tokens=4, steps=2).request(Capability.ANSWER, 0, 1)
+    with adapter.watch_components(count=False) as timed:
+        (response,) = adapter.answer([answer])
+    tokens = response.usage.completion_tokens
+    assert timed["llm/prefill"].calls == 1
+    assert tokens is not None
+    assert sum(one.calls for name, one in timed.items() if name == "llm/decode") == tokens - 1
+    drawing = Workload(image_size=32, max_new_tokens=4, steps=2)
+    with adapter.watch_components(count=False) as timed:
+        adapter.generate_image([drawing.request(Capability.GENERATE_IMAGE, 0, 1)])
+    assert timed["llm/denoise"].calls == 2
+    assert timed["hi_gate"].calls == 2
+
+
+def test_counted_prefill_agrees_with_the_account(adapter: CheersAdapter):
+    tokens = adapter.vision_tokens(32, 32)
+    with adapter.watch_components(count=True) as counted:
+        adapter.prefill(tokens.llm_tokens)
+    assert counted["llm/prefill"].flops == pytest.approx(tokens.prefill_flops, rel=1e-6)
+    assert counted["llm/prefill"].cache_bytes == tokens.kv_cache_bytes

@@ -54,6 +54,7 @@ def spec(aggregation: Aggregation = Aggregation.MEAN, **changes: object) -> Metr
         (Aggregation.SUM, 2.0),
         (Aggregation.MEDIAN, 0.5),
         (Aggregation.P90, 1.0),
+        (Aggregation.P95, 1.0),
         (Aggregation.P99, 1.0),
     ],
 )

@@ -20,6 +20,11 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         monkeypatch.setattr("tasks.probes.bench.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr("tasks.probes.queueing.time.sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Stands in for `time.sleep`."""
+        self.now += seconds
 
 
 class Clockwork(ModelAdapter):

@@ -116,8 +116,8 @@ def test_what_the_account_leaves_open_has_no_score(clock: Clock, context: ProbeC
     }  # fmt: skip
 
 
-def test_metrics_are_means_over_resolutions(model: Clockwork, context: ProbeContext):
-    probe = TokensProbe()
+def test_metrics_are_means_over_resolutions(clock: Clock, context: ProbeContext):
+    probe, model = TokensProbe(), Prefilling(clock)
     rows = [
         ScoredSample(sample=sample, outcome=probe.measure(model, sample, context))
         for sample in probe.samples()
@@ -136,3 +136,35 @@ def test_metrics_are_means_over_resolutions(model: Clockwork, context: ProbeCont
 def test_impossible_resolutions_are_refused(resolutions: Any):
     with pytest.raises(SpecError, match="resolution"):
         TokensProbe({"resolutions": resolutions})
+
+
+class Prefilling(Clockwork):
+    """A prefill takes a millisecond and one per token, the first of each size ten seconds more."""
+
+    def prefill(self, tokens: int) -> int:
+        self.calls["prefill", tokens] += 1
+        cold = 10.0 if self.calls["prefill", tokens] == 1 else 0.0
+        self.clock.now += cold + 1e-3 * (1 + tokens)
+        return 512 * tokens
+
+
+def test_the_compression_is_measured_in_time_and_bytes(clock: Clock, context: ProbeContext):
+    model = Prefilling(clock)
+    found = outcome(model, context).scores
+    assert found["prefill_s"] == pytest.approx(0.017)
+    assert found["prefill_s_uncompressed"] == pytest.approx(0.065)
+    assert found["prefill_ratio"] == pytest.approx(65 / 17)
+    assert found["kv_cache_ratio"] == 4
+    assert model.calls["prefill", 16] == model.calls["prefill", 64] == 1 + 5
+
+
+def test_a_model_that_slows_down_halfway_keeps_its_ratio(clock: Clock, context: ProbeContext):
+    class Slowing(Prefilling):
+        def prefill(self, tokens: int) -> int:
+            before = self.clock.now
+            filled = super().prefill(tokens)
+            if self.calls["prefill", tokens] > 3:
+                self.clock.now += 2 * (self.clock.now - before)
+            return filled
+
+    assert outcome(Slowing(clock), context).scores["prefill_ratio"] == pytest.approx(65 / 17)
