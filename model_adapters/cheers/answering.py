@@ -12,6 +12,7 @@ from harness.records import TextDecoding
 from model_adapters.cheers.beam import beam_search
 from model_adapters.cheers.decoding import Later, TextResult, cut, decode_text
 from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prefix import Looks
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding
 from model_adapters.cheers.session import Ablations, open_session
@@ -65,11 +66,12 @@ def answer_batch(
         return _searched(model, prompts, settings, ablations)
     start = time.perf_counter()
     first, rest = cut(prompts, slots)
-    session = open_session(model, first, ablations=ablations)
+    looks = Looks()
+    session = open_session(model, first, ablations=ablations, looks=looks)
     session.logits().argmax().item()  # waits for the device: the first token can be chosen now
     ttft = time.perf_counter() - start
     lengths = list(session.cache.lengths)
-    later = Later(rest, ablations, lambda opened: lengths.extend(opened.cache.lengths))
+    later = Later(rest, ablations, looks, lambda opened: lengths.extend(opened.cache.lengths))
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     found = decode_text(session, [settings] * len(prompts), generators, later=later)
     return Answers(found, _vision_tokens(lengths, prompts), ttft)

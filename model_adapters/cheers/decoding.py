@@ -12,6 +12,7 @@ import torch
 
 from model_adapters.cheers.beam import beam_search
 from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prefix import Looks
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding, FinishReason, choose
 from model_adapters.cheers.session import Ablations, Session, open_session
@@ -35,6 +36,8 @@ class Later(NamedTuple):
     """The prompts; their settings stand behind those of the batch's own samples."""
     ablations: Ablations = Ablations()
     """Switches."""
+    looks: Looks | None = None
+    """Pictures that the batch has seen, which aren't looked at again."""
     opened: Callable[[Session], None] = lambda _: None
     """Told of the session of each group of them, in order, before it joins the batch."""
 
@@ -83,12 +86,13 @@ def generate_text(
     plain = [index for index, item in enumerate(settings) if item.num_beams == 1]
     if plain:
         first, rest = cut([prompts[i] for i in plain], slots)
-        session = open_session(model, first, ablations=ablations)
+        looks = Looks()
+        session = open_session(model, first, ablations=ablations, looks=looks)
         found = decode_text(
             session,
             [settings[i] for i in plain],
             [sources[i] for i in plain],
-            later=Later(rest, ablations),
+            later=Later(rest, ablations, looks),
         )
         results.update(zip(plain, found, strict=True))
     for index, item in enumerate(settings):
@@ -161,8 +165,9 @@ class _Waiting:
             return session, rows
         taken = [self._queue.popleft() for _ in range(min(free, len(self._queue)))]
         prompts = [prompt for _, prompt in taken]
-        fresh = open_session(session.model, prompts, ablations=self._later.ablations)
-        self._later.opened(fresh)
+        later = self._later
+        fresh = open_session(session.model, prompts, ablations=later.ablations, looks=later.looks)
+        later.opened(fresh)
         joined = session.join(fresh) if rows else fresh
         return joined, [*rows, *(row for row, _ in taken)]
 

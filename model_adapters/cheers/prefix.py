@@ -8,7 +8,7 @@ unconditional twin behind one dummy image, share the beginning up to their last 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from model_adapters.cheers.config import SpecialTokenIds
 from model_adapters.cheers.prompt import Prompt
 
-__all__ = ["Split", "distinct", "split"]
+__all__ = ["Looks", "Split", "split"]
 
 
 class Split(NamedTuple):
@@ -31,27 +31,30 @@ class Split(NamedTuple):
     """Ids of each prompt behind its beginning; at least one, and no picture among them."""
 
 
-def distinct(images: Sequence[Tensor]) -> tuple[list[Tensor], list[int]]:
-    """Images that differ in content, and which of them each one is.
+class Looks:
+    """Visual tokens of the pictures that were seen; equal pictures are seen once."""
 
-    Args:
-        images: Images (3, S, S), float32 on the CPU.
+    def __init__(self) -> None:
+        self._tokens: dict[bytes, Tensor] = {}
 
-    Example:
-        >>> black, white = torch.zeros(3, 2, 2), torch.ones(3, 2, 2)
-        >>> images, place = distinct([black, white, torch.zeros(3, 2, 2)])
-        >>> len(images), place
-        (2, [0, 1, 0])
-    """
-    places: dict[bytes, int] = {}
-    found, place = list[Tensor](), list[int]()
-    for image in images:
-        digest = _digest(image)
-        if digest not in places:
-            places[digest] = len(found)
-            found.append(image)
-        place.append(places[digest])
-    return found, place
+    def tokens(self, images: Sequence[Tensor], see: Callable[[Tensor], Tensor]) -> Tensor:
+        """Visual tokens (images, T, width) of one or more pictures.
+
+        Args:
+            images: Pictures (3, S, S), float32 on the CPU.
+            see: Gives the visual tokens (N, T, width) of pictures (N, 3, S, S).
+
+        Example:
+            >>> black, white = torch.zeros(3, 2, 2), torch.ones(3, 2, 2)
+            >>> looks = Looks()
+            >>> looks.tokens([black, white, torch.zeros(3, 2, 2)], lambda x: x.flatten(2)).shape
+            torch.Size([3, 3, 4])
+        """
+        digests = [_digest(image) for image in images]
+        new = {d: i for d, i in zip(digests, images, strict=True) if d not in self._tokens}
+        if new:
+            self._tokens.update(zip(new, see(torch.stack(list(new.values()))), strict=True))
+        return torch.stack([self._tokens[digest] for digest in digests])
 
 
 def split(prompts: Sequence[Prompt], special: SpecialTokenIds) -> Split | None:

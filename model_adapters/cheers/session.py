@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 import torch
@@ -13,7 +15,7 @@ from model_adapters.cheers.backbone import window_mask
 from model_adapters.cheers.cache import KVCache, Window
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.model import CheersModel
-from model_adapters.cheers.prefix import Split, distinct, split
+from model_adapters.cheers.prefix import Looks, Split, split
 from model_adapters.cheers.prompt import Prompt, check_prompts
 from model_adapters.cheers.sequence import Layout, lay_out, unconditional
 
@@ -124,6 +126,7 @@ def open_session(
     ablations: Ablations = Ablations(),  # noqa: B008 - frozen
     room: int = 0,
     share: bool = True,
+    looks: Looks | None = None,
 ) -> Session:
     """Prefill a batch of prompts.
 
@@ -138,6 +141,7 @@ def open_session(
         room: tokens behind the prompts that the cache has columns for from the start.
         share: False runs every prompt from its first token, for measurements; the result is the
             same up to rounding.
+        looks: pictures that were seen before, with the same switches; see `read_prompts`.
 
     Raises:
         ContextLengthError: a prompt does not fit the context.
@@ -151,27 +155,32 @@ def open_session(
     lengths = [_length(prompt, model.config) for prompt in rows]
     _check_context(lengths, model.config.text_config.max_position_embeddings)
     parts = split(rows, special) if share else None
+    see = partial(read_prompts, model, ablations=ablations, looks=looks)
     if parts is None:
-        last, cache = _run_whole(model, rows, ablations, room)
+        last, cache = _run_whole(model, rows, see, room)
     else:
-        last, cache = _run_in_parts(model, parts, ablations, max(lengths) + room)
+        last, cache = _run_in_parts(model, parts, see, max(lengths) + room)
     return Session(model, cache, last, guided=guided)
 
 
+_Read: TypeAlias = Callable[[Sequence[Prompt]], tuple[Layout, Tensor | None]]
+"""Lays prompts out and sees their pictures."""
+
+
 def _run_whole(
-    model: CheersModel, rows: Sequence[Prompt], ablations: Ablations, room: int
+    model: CheersModel, rows: Sequence[Prompt], see: _Read, room: int
 ) -> tuple[Tensor, KVCache]:
     """Prefill; the last hidden state of each row (rows, width), and the cache."""
-    layout, tokens = read_prompts(model, rows, ablations=ablations)
+    layout, tokens = see(rows)
     hidden, cache = prefill(model, layout, tokens, room)
     return _last(hidden, layout.lengths), cache
 
 
 def _run_in_parts(
-    model: CheersModel, parts: Split, ablations: Ablations, columns: int
+    model: CheersModel, parts: Split, see: _Read, columns: int
 ) -> tuple[Tensor, KVCache]:
     """Prefill each beginning once, then all that follows over copies of its cache."""
-    _, heads = _run_whole(model, parts.heads, ablations, 0)
+    _, heads = _run_whole(model, parts.heads, see, 0)
     cache = heads.select(parts.place, columns)
     lengths = [len(tail) for tail in parts.tails]
     window = cache.window(max(lengths))
@@ -205,8 +214,17 @@ def read_prompts(
     *,
     guided: bool = False,
     ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+    looks: Looks | None = None,
 ) -> tuple[Layout, Tensor | None]:
-    """Lay prompts out and compute their visual tokens (images, T, width)."""
+    """Lay prompts out and compute their visual tokens (images, T, width).
+
+    Args:
+        model: the model.
+        prompts: one per sample.
+        guided: whether their unconditional twins follow them.
+        ablations: switches, the same for all that use `looks`.
+        looks: pictures that were seen before; those of these prompts join them.
+    """
     config = model.config
     check_prompts(prompts, config)
     special = config.special_token_ids
@@ -220,9 +238,9 @@ def read_prompts(
     if not images:
         return layout, None
     # One picture in several prompts, as where answers to one question are compared, is seen once.
-    different, place = distinct(images)
-    tokens = see_images(model, torch.stack(different), ablations)
-    return layout, tokens[place * copies]
+    looks = looks or Looks()
+    tokens = looks.tokens(images, lambda pixels: see_images(model, pixels, ablations))
+    return layout, tokens.repeat(copies, 1, 1)
 
 
 def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:

@@ -154,7 +154,7 @@ def load_dif(
     """
     need_diffusers()
     negatives = _negatives(folder)
-    pipeline = load(folder, "float32", device, without=("text_encoder", "tokenizer"))
+    pipeline = load(folder, "float32", device, without=("text_encoder", "tokenizer")).pipeline
     _check_kind(folder, pipeline, negatives, width)
     pipeline.transformer.to(getattr(torch, dtype))
     return DifDetokenizer(pipeline, negatives.to(device), cfg_scale, steps, device)

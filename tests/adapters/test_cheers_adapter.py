@@ -544,7 +544,7 @@ def test_a_prompt_beyond_the_context_is_named(adapter: CheersAdapter):
 def test_memory_that_runs_out_is_told_in_the_harness_s_words(
     adapter: CheersAdapter, monkeypatch: pytest.MonkeyPatch
 ):
-    def full(*_: Any) -> Any:
+    def full(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(answering, "answer_batch", full)

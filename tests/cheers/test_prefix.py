@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model_adapters.cheers.decoding import Decoding, generate_text
 from model_adapters.cheers.model import CheersModel
-from model_adapters.cheers.prefix import distinct, split
+from model_adapters.cheers.prefix import Looks, split
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.session import open_session
 from tests.cheers.conftest import SPECIAL
@@ -39,13 +39,34 @@ def questions(pixels: Pixels) -> list[Prompt]:
     ]
 
 
-def test_equal_pictures_are_one(pixels: Pixels) -> None:
-    images, place = distinct([pixels(0), pixels(1), pixels(0).clone(), pixels(1)])
-    assert place == [0, 1, 0, 1]
-    assert torch.equal(torch.stack(images), torch.stack([pixels(0), pixels(1)]))
+def test_equal_pictures_are_seen_once(pixels: Pixels) -> None:
+    shown: list[int] = []
+
+    def see(images: Tensor) -> Tensor:
+        shown.append(len(images))
+        return images.flatten(2) * 2
+
+    looks = Looks()
+    batch = [pixels(0), pixels(1), pixels(0).clone(), pixels(1)]
+    assert torch.equal(looks.tokens(batch, see), torch.stack(batch).flatten(2) * 2)
     almost = pixels(0).clone()
     almost[0, 0, 0] += 1e-6
-    assert distinct([pixels(0), almost])[1] == [0, 1]
+    later = [pixels(1), almost]
+    assert torch.equal(looks.tokens(later, see), torch.stack(later).flatten(2) * 2)
+    assert shown == [2, 1]
+    looks.tokens(batch, see)
+    assert shown == [2, 1]
+
+
+def test_rows_that_wait_look_at_nothing_again(model: CheersModel, questions: list[Prompt]) -> None:
+    shown: list[int] = []
+    handle = model.model.vision_representation.register_forward_pre_hook(
+        lambda _, args: shown.append(len(args[0]))
+    )
+    generate_text(model, questions, Decoding(max_new_tokens=3), slots=2)
+    handle.remove()
+    assert sum(shown) == 3
+    assert len(shown) > 1
 
 
 def test_prompts_are_cut_behind_their_last_picture(questions: list[Prompt]) -> None:
