@@ -1,7 +1,7 @@
 """What adapters of models in torch share. torch itself is imported only where it's used."""
 
-from harness.torch_support.counting import count_parameters, parts_of
 from harness.torch_support.components import Call, Part, watch_parts
+from harness.torch_support.counting import count_parameters, parts_of
 from harness.torch_support.device import (
     choose_device,
     choose_dtype,
