@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImageOrigin",
+    "decode_png",
+    "encode_png",
     "image_file",
     "is_whole_png",
     "parse_origin",
@@ -139,6 +141,13 @@ def write_png(path: Path, image: Image, origin: ImageOrigin) -> str:
     Raises:
         OSError: As `write_bytes`.
     """
+    data, sha256 = encode_png(image, origin)
+    write_bytes(path, data, durable=False)
+    return sha256
+
+
+def encode_png(image: Image, origin: ImageOrigin) -> tuple[bytes, str]:
+    """`image` as the bytes of an RGB PNG that names its origin, and its pixel hash."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
@@ -146,8 +155,7 @@ def write_png(path: Path, image: Image, origin: ImageOrigin) -> str:
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     buffer = io.BytesIO()
     rgb.save(buffer, "PNG", pnginfo=info, compress_level=4)
-    write_bytes(path, buffer.getvalue(), durable=False)
-    return pixel_hash(rgb)
+    return buffer.getvalue(), pixel_hash(rgb)
 
 
 def is_whole_png(path: Path) -> bool:
@@ -170,11 +178,20 @@ def read_png(path: Path, expected_hash: str | None) -> Image:
     Raises:
         LedgerError: The file is missing, truncated, or holds other pixels.
     """
+    return _checked(path, path, expected_hash)
+
+
+def decode_png(data: bytes, path: Path, expected_hash: str | None) -> Image:
+    """As `read_png`, of the bytes that were read from `path` elsewhere."""
+    return _checked(io.BytesIO(data), path, expected_hash)
+
+
+def _checked(source: Path | io.BytesIO, path: Path, expected_hash: str | None) -> Image:
     from PIL import Image
 
     remedy = "continue the run with its `cheers-bench run` command: it draws the picture again"
     try:
-        with Image.open(path) as opened:
+        with Image.open(source) as opened:
             image = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
         raise LedgerError(f"picture {path} can't be read: {error}", remedy) from error

@@ -13,7 +13,7 @@ from harness.errors import SpecError
 from harness.models import model_ref
 from harness.names import suggest
 from harness.records import Record
-from harness.runspec import ModelRef, RunSpec, TaskRef
+from harness.runspec import EngineSpec, ModelRef, RunSpec, TaskRef
 from harness.yaml_file import read_yaml
 
 __all__ = ["RunFile", "make_spec", "read_run_file"]
@@ -46,6 +46,9 @@ class RunFile(Record, frozen=True, kw_only=True):
     retry_errors: bool | None = None
     """Whether failed samples are tried again."""
 
+    engine: EngineSpec | None = None
+    """Where the model runs."""
+
 
 def read_run_file(path: Path) -> RunFile:
     """Read and check a run file.
@@ -67,18 +70,29 @@ def read_run_file(path: Path) -> RunFile:
 def make_spec(file: RunFile, flags: Mapping[str, Any]) -> RunSpec:
     """Put flags over a run file; a flag that is `None` or empty wasn't given.
 
+    Args:
+        file: The run file.
+        flags: Fields of `RunSpec`; of `engine`, those fields that were given.
+
     Raises:
         SpecError: There's no model or no folder.
     """
-    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    given = {key: value for key, value in flags.items() if value not in (None, (), {})}
     merged = {**msgspec.structs.asdict(file), **given}
     for key in ("model", "out"):
         if not merged[key]:
             raise SpecError(f"the run has no {key}", f"give --{key}, or `{key}:` in the run file")
+    merged["engine"] = _engine(file.engine or EngineSpec(), merged["engine"])
     merged["tasks"] = tuple(_task(task) for task in merged["tasks"])
     if isinstance(merged["model"], str):
         merged["model"] = model_ref(merged["model"])
     return RunSpec(**{key: value for key, value in merged.items() if value is not None})
+
+
+def _engine(file: EngineSpec, given: EngineSpec | Mapping[str, Any] | None) -> EngineSpec:
+    if given is None or isinstance(given, EngineSpec):
+        return file
+    return msgspec.structs.replace(file, **given)
 
 
 def _task(task: str | TaskRef) -> TaskRef:

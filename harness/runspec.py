@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -10,7 +11,7 @@ from harness.errors import SpecError
 from harness.records import JsonValue, Record, SuiteEntry
 from harness.registry import suites
 
-__all__ = ["ModelRef", "RunSpec", "TaskRef", "resolve"]
+__all__ = ["EngineSpec", "ModelRef", "RunSpec", "TaskRef", "resolve"]
 
 
 class TaskRef(Record, frozen=True, kw_only=True):
@@ -39,6 +40,49 @@ class ModelRef(Record, frozen=True, kw_only=True):
     """Row name in tables."""
 
 
+class EngineSpec(Record, frozen=True, kw_only=True):
+    """Where the model runs. Nothing in it changes a result, so none of it identifies a run."""
+
+    kind: Literal["local", "ray"] = "local"
+    """`local` drives one model in this process, `ray` several in actors of a Ray cluster."""
+
+    workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Actors with a replica of the model each; `None` is one per device of the cluster."""
+
+    gpus_per_worker: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """GPUs of an actor; `None` is 1 where the cluster has GPUs, else 0."""
+
+    cpus_per_worker: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """CPUs of an actor, which also bound its threads."""
+
+    memory_per_worker: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """GiB of main memory that the cluster sets aside for an actor; `None` sets none aside."""
+
+    judges: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """Actors that judge while others generate, if a task has a detector or judge; 0 lets this
+    process score when all responses are there."""
+
+    gpus_per_judge: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """GPUs of a judging actor."""
+
+    cpus_per_judge: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """CPUs of a judging actor."""
+
+    attempts: Annotated[int, msgspec.Meta(ge=1)] = 3
+    """Lost or hanging workers that a sample may have been in the hands of before it is recorded as
+    errored."""
+
+    hang_after: Annotated[float, msgspec.Meta(gt=0)] = 900.0
+    """Seconds without a finished batch after which a worker is replaced."""
+
+    start_within: Annotated[float, msgspec.Meta(gt=0)] = 1800.0
+    """Seconds within which some worker must be ready, weights loaded."""
+
+    address: str | None = None
+    """Address of a running cluster, `auto` for the one on this machine; `None` is `RAY_ADDRESS`, or
+    a cluster of this machine alone that ends with the run."""
+
+
 class RunSpec(Record, frozen=True, kw_only=True):
     """One run: one model, several tasks, one seed."""
 
@@ -65,6 +109,9 @@ class RunSpec(Record, frozen=True, kw_only=True):
 
     retry_errors: bool = False
     """Whether failed samples are tried again."""
+
+    engine: EngineSpec = EngineSpec()
+    """Where the model runs."""
 
 
 def resolve(spec: RunSpec) -> list[SuiteEntry]:

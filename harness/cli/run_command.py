@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.engine_flags import engine_options, read_engine
+from harness.errors import SpecError
+
 if TYPE_CHECKING:
+    from harness.engines.forecast import Forecast
     from harness.run import Plan
 
 __all__ = ["command"]
@@ -27,9 +31,15 @@ __all__ = ["command"]
 @click.option("--batch-size", type=click.IntRange(min=1), help="Requests per batch.")
 @click.option("--retry-errors", is_flag=True, default=None, help="Ask again where a sample failed.")
 @click.option("--config", type=click.Path(path_type=Path), help="Run file (YAML); flags win.")
+@engine_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option(
+    "--timings",
+    type=click.Path(path_type=Path),
+    help="With --dry-run: a run of this model, to take times from.",
+)
 @click.option("--out", help="Run folder; an existing run there is continued.")
-def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
+def command(*, config: Path | None, dry_run: bool, timings: Path | None, **flags: Any) -> None:
     """Evaluate a model on a suite or on single tasks.
 
     The same command on an existing folder resumes: nothing that was finished is done again.
@@ -40,10 +50,12 @@ def command(*, config: Path | None, dry_run: bool, **flags: Any) -> None:
     from harness.runfile import RunFile, make_spec, read_run_file
 
     file = read_run_file(config) if config else RunFile()
-    spec = make_spec(file, read_flags(**flags))
+    spec = make_spec(file, read_flags(**read_engine(flags)))
     if dry_run:
-        click.echo(_describe(plan(spec)))
+        click.echo(_describe(plan(spec, timings)))
         return
+    if timings is not None:
+        raise SpecError("--timings is for --dry-run", "add --dry-run, or leave it out")
     carry_out(spec)
 
 
@@ -71,7 +83,29 @@ def _describe(plan: Plan) -> str:
     action = "continues the run in" if plan.resumes else "would start a run in"
     return (
         f"{plan.model}, seed {plan.seed}: {action} {plan.out}\n\n{columns(rows, cut=False)}\n\n"
-        f"estimated time: {_seconds(plan.seconds)}"
+        f"estimated time{' on one worker' if plan.workers else ''}: {_seconds(plan.seconds)}"
+        f"{_spread(plan)}"
+    )
+
+
+def _spread(plan: Plan) -> str:
+    if plan.workers is None:
+        return ""
+    if plan.forecast is None:
+        return (
+            f"\n{plan.workers} workers: unknown until samples have been timed; "
+            "--timings names a run that has"
+        )
+    return "\n" + _forecast(plan.forecast)
+
+
+def _forecast(made: Forecast) -> str:
+    return (
+        f"{made.workers:,} workers: {made.shards:,} shards of at most {made.largest:,} samples, "
+        f"about {made.makespan_s:,.4g} s once the workers are ready (no schedule of these shards "
+        f"is under {made.bound_s:,.4g} s)\n"
+        f"idle {made.idle_share:.1%}, tail {made.tail_s:,.4g} s, efficiency "
+        f"{made.efficiency:.1%} of at most {made.ceiling:.1%}"
     )
 
 

@@ -216,6 +216,31 @@ class Ledger:
         )
         return Timings(*rows[0])
 
+    def pending_rows(self, task: str) -> list[tuple[int, str]]:
+        """Row number and cluster of every sample without a committed response, in order.
+
+        For a probe, whose samples have outcomes alone, of every sample without either.
+        """
+        query = (
+            "SELECT s.n, COALESCE(s.cluster, s.id) FROM samples s WHERE s.n >= ? AND s.n < ? "
+            "AND NOT EXISTS (SELECT 1 FROM responses r WHERE r.n = s.n) "
+            "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.n = s.n) ORDER BY s.n"
+        )
+        return [(row[0], row[1]) for row in self._all(query, self._range(task))]
+
+    def batch_times(self, task: str) -> list[tuple[int, float]]:
+        """Size and wall time in seconds of every batch of a task that was timed, smallest first.
+
+        Responses of one batch carry the same time to the last digit, which no two batches do.
+        """
+        rows = self._all(
+            "SELECT DISTINCT json_extract(CAST(timing AS TEXT), '$.batch_size'), "
+            "json_extract(CAST(timing AS TEXT), '$.total_s') FROM responses WHERE n >= ? AND n < ? "
+            "AND json_extract(CAST(timing AS TEXT), '$.total_s') IS NOT NULL ORDER BY 1, 2",
+            self._range(task),
+        )
+        return [(int(size), float(seconds)) for size, seconds in rows]
+
     def _number(self, task: str) -> int:
         try:
             return self._numbers[task]

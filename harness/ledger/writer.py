@@ -175,6 +175,33 @@ class LedgerWriter(Ledger):
         rows = self._all(query, (*self._after(task, after), limit))
         return [Pending(row[0], sample_from(row[1:])) for row in rows]
 
+    def samples_at(self, rows: Sequence[int]) -> list[Pending]:
+        """Samples of given rows, in the task's order."""
+        query = f"SELECT s.n, {SAMPLE_COLUMNS} FROM samples s"  # noqa: S608 -- constant columns
+        return [Pending(row[0], sample_from(row[1:])) for row in self._at(query, rows)]
+
+    def answered_at(self, rows: Sequence[int]) -> list[Answered]:
+        """Samples of given rows with what the model gave back, in the task's order."""
+        query = (
+            f"SELECT s.n, {SAMPLE_COLUMNS}, {RESPONSE_COLUMNS}, "  # noqa: S608 -- constants
+            "r.error, r.n FROM samples s LEFT JOIN responses r USING (n)"
+        )
+        return [_answered(row) for row in self._at(query, rows)]
+
+    def _at(self, query: str, rows: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(rows), _PLAN_ROWS):
+            part = rows[start : start + _PLAN_ROWS]
+            marks = ", ".join("?" * len(part))
+            yield from self._all(f"{query} WHERE s.n IN ({marks}) ORDER BY s.n", tuple(part))
+
+    def awaits_judge(self, task: str) -> bool:
+        """Whether a response of a task has no committed outcome."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM responses r WHERE r.n >= ? AND r.n < ? "
+            "AND r.error IS NULL AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.n = r.n))"
+        )
+        return bool(self._all(query, self._range(task))[0][0])
+
     def unscored(self, task: str, after: int | None, limit: int) -> list[Answered]:
         """The next samples without a committed outcome; arguments as `pending`."""
         query = (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from harness.engines.forecast import Forecast, forecast
+from harness.engines.service import service_of
+from harness.engines.shards import Rows
 from harness.ledger import Ledger, Timings, is_run_folder
 from harness.models import find_model
 from harness.records import (
@@ -88,6 +91,12 @@ class Plan(Record, frozen=True, kw_only=True):
     tasks: tuple[PlannedWork, ...]
     """One entry per task, in order."""
 
+    workers: int | None = None
+    """Workers that the engine is to have; `None` is one, in this process."""
+
+    forecast: Forecast | None = None
+    """How the workers would share what is left; `None` if nothing is, or nothing was timed."""
+
     @property
     def seconds(self) -> float | None:
         """Estimated time of the whole run; `None` if some task's is unknown."""
@@ -95,28 +104,70 @@ class Plan(Record, frozen=True, kw_only=True):
         return None if None in parts else sum(part for part in parts if part is not None)
 
 
-def plan(spec: RunSpec) -> Plan:
+def plan(spec: RunSpec, timings: Path | None = None) -> Plan:
     """Work out what a run would do; needs the model's card, not its weights.
 
     Args:
         spec: What would be run.
+        timings: Folder of a run of the same model whose service times hold here too; `None` takes
+            those that the run's own folder has.
 
     Raises:
         SpecError: A name or option is wrong.
         ProtocolMismatchError: The folder holds another run.
         DataError: A task's samples can't be listed.
+        LedgerError: `timings` isn't the folder of a run.
     """
     folder = Path(spec.out)
     planned = build_tasks(resolve(spec), spec.seed)
     check_tasks(folder, [task.plan for task in planned], spec.seed)
     card = _card(spec)
+    workers = spec.engine.workers
     return Plan(
         model=spec.model.name,
         out=spec.out,
         seed=spec.seed,
         resumes=is_run_folder(folder),
-        tasks=tuple(_work(task, card, folder, spec.seed) for task in planned),
+        tasks=tuple(_work(task, card, folder, spec.seed, timings) for task in planned),
+        workers=workers,
+        forecast=None
+        if workers is None
+        else _forecast(spec, planned, card, workers, timings or folder),
     )
+
+
+def _forecast(
+    spec: RunSpec,
+    planned: Sequence[PlannedTask],
+    card: ModelCard | None,
+    workers: int,
+    timings: Path,
+) -> Forecast | None:
+    work = [_left(task, card, Path(spec.out)) for task in planned if _able(task, card)]
+    work = [part for part in work if part.rows]
+    if not work or (timings == Path(spec.out) and not is_run_folder(timings)):
+        return None
+    with Ledger.open(timings) as ledger:
+        service = service_of(ledger, [part.task for part in work])
+    if service.keys() != {part.task for part in work}:
+        return None
+    measured = max(size for times in service.values() for size in times.sizes)
+    return forecast(work, workers, spec.batch_size or measured, service)
+
+
+def _able(task: PlannedTask, card: ModelCard | None) -> bool:
+    return card is None or not lacking(task.plan.metadata, card)
+
+
+def _left(task: PlannedTask, card: ModelCard | None, folder: Path) -> Rows:
+    """Samples without a response, numbered as they'd be in the ledger."""
+    whole = isinstance(task.task, Probe)
+    if is_run_folder(folder):
+        with Ledger.open(folder) as ledger:
+            if ledger.total(task.name) is not None:
+                return Rows(task.name, ledger.pending_rows(task.name), whole)
+    samples = enumerate(list_samples(task, card))
+    return Rows(task.name, [(n, sample.cluster_id) for n, sample in samples], whole)
 
 
 def _card(spec: RunSpec) -> ModelCard | None:
@@ -124,7 +175,9 @@ def _card(spec: RunSpec) -> ModelCard | None:
     return getattr(find_model(spec.model.name), "card", None)
 
 
-def _work(planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int) -> PlannedWork:
+def _work(
+    planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int, timings: Path | None
+) -> PlannedWork:
     missing = tuple(lacking(planned.plan.metadata, card)) if card is not None else ()
     bare = PlannedWork(
         task=planned.name,
@@ -134,14 +187,16 @@ def _work(planned: PlannedTask, card: ModelCard | None, folder: Path, seed: int)
     )
     if missing:
         return bare
-    done, timings = _earlier(planned, folder)
+    done, times = _earlier(planned, folder)
+    if timings is not None:
+        times = _timed(planned.name, timings)
     tally = _Tally()
     for sample in list_samples(planned, card):
         tally.samples += 1
         if not isinstance(planned.task, Probe):
             request_seed = sample_seed(seed, planned.name, sample.id, sample.k)
             tally.add(_request(planned.task, sample, request_seed))
-    return tally.fill(bare, done, timings)
+    return tally.fill(bare, done, times)
 
 
 def _request(task: Task, sample: Sample, seed: int) -> Request:
@@ -157,6 +212,11 @@ def _earlier(planned: PlannedTask, folder: Path) -> tuple[int, Timings]:
         counts = ledger.counts(planned.name)
         done = counts.judged if isinstance(planned.task, Probe) else counts.answered
         return done, ledger.timings(planned.name)
+
+
+def _timed(task: str, folder: Path) -> Timings:
+    with Ledger.open(folder) as ledger:
+        return ledger.timings(task) if task in ledger.tasks() else Timings(0, 0.0)
 
 
 class _Tally:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-from harness.adapter import ModelAdapter
-from harness.errors import BenchError, ProtocolMismatchError, RunFailedError
-from harness.models import build_model
+from harness.errors import (
+    BenchError,
+    ProtocolMismatchError,
+    RunFailedError,
+    SpecError,
+)
 from harness.records import ModelCard, RunManifest, RunStatus
-from harness.run.batches import BatchSizes
 from harness.run.ending import status_kept
+from harness.run.engine import Engine, Session
 from harness.run.folder import check_tasks, make_manifest, open_folder, set_status
-from harness.run.generating import generate
 from harness.run.interruption import Interruption
 from harness.run.job import Job
-from harness.run.measuring import measure
+from harness.run.local import LocalEngine
 from harness.run.progress import NoProgress, Progress
 from harness.run.scoring import count, score
 from harness.run.settings import EngineSettings
 from harness.run.tasks import PlannedTask, build_tasks, fit, list_samples, not_applicable
-from harness.runspec import RunSpec, resolve
-from harness.task import Probe
+from harness.runspec import EngineSpec, RunSpec, resolve
 
 __all__ = ["execute"]
 
@@ -33,6 +33,7 @@ def execute(
     progress: Progress | None = None,
     command: Sequence[str] = (),
     settings: EngineSettings | None = None,
+    engine: Engine | None = None,
 ) -> RunManifest:
     """Carry out a run, or continue the one in its folder.
 
@@ -44,6 +45,7 @@ def execute(
         progress: Who is told how far it is; `None` is nobody.
         command: Command line for the manifest; secrets are removed.
         settings: Sizes of the engine's buffers.
+        engine: What drives the model; `None` is the engine that `spec` names.
 
     Returns:
         The manifest of the completed run.
@@ -63,15 +65,13 @@ def execute(
     except ProtocolMismatchError:
         _check_ready(built)  # data that are gone say so themselves
         raise
-    adapter = build_model(spec.model)
-    with ExitStack() as weights:
-        weights.callback(adapter.close)
-        planned = fit(built, adapter.card)
+    with (engine or _engine(spec)).open(spec, built) as session:
+        planned = fit(built, session.card)
         _check_ready([task for task in planned if task.plan.applicable])
         wanted = make_manifest(
-            card=adapter.card,
+            card=session.card,
             model_args=dict(spec.model.args),
-            fingerprint=adapter.fingerprint(),
+            fingerprint=session.fingerprint(),
             plans=[task.plan for task in planned],
             seed=spec.seed,
             label=spec.model.label,
@@ -88,8 +88,21 @@ def execute(
                 interruption=interruption,
                 settings=settings or EngineSettings(),
             )
-            _carry_out(job, planned, adapter, weights)
+            _carry_out(job, planned, session)
         return set_status(folder, manifest, RunStatus.COMPLETE)
+
+
+def _engine(spec: RunSpec) -> Engine:
+    if spec.engine.kind == "local":
+        if spec.engine != EngineSpec():
+            raise SpecError(
+                "the local engine has one worker and none of the engine's settings",
+                "add --engine ray, or `kind: ray` in the run file; or leave the settings out",
+            )
+        return LocalEngine()
+    from harness.engines.ray_engine import RayEngine
+
+    return RayEngine()
 
 
 def _check_ready(able: Sequence[PlannedTask]) -> None:
@@ -113,35 +126,18 @@ def _check_ready(able: Sequence[PlannedTask]) -> None:
         raise failures[0]
 
 
-def _carry_out(
-    job: Job, planned: Sequence[PlannedTask], adapter: ModelAdapter, weights: ExitStack
-) -> None:
+def _carry_out(job: Job, planned: Sequence[PlannedTask], session: Session) -> None:
     able = [task for task in planned if task.plan.applicable]
     for task in able:
         if job.ledger.total(task.name) is None:
-            job.ledger.plan(task.name, list_samples(task, adapter.card))
-    failures = _ask(job, able, adapter)
-    weights.close()  # detectors and judges may need the memory
+            job.ledger.plan(task.name, list_samples(task, session.card))
+    failures = session.ask(job, able)
+    session.close()  # detectors and judges may need the memory
     for task in able:
         score(job, task)
-    _count(job, planned, adapter.card)
+    _count(job, planned, session.card)
     if failures:
         raise _joined(failures)
-
-
-def _ask(job: Job, able: Sequence[PlannedTask], adapter: ModelAdapter) -> list[RunFailedError]:
-    """Ask the model about every task; a task that is given up doesn't keep others from it."""
-    sizes, failures = BatchSizes(adapter, job.batch_size), []
-    for task in able:
-        try:
-            if isinstance(task.task, Probe):
-                measure(job, task, adapter)
-            else:
-                generate(job, task, adapter, sizes)
-        except RunFailedError as error:
-            job.progress.message(f"{task.name}: given up, {error.what.splitlines()[-1]}")
-            failures.append(error)
-    return failures
 
 
 def _count(job: Job, planned: Sequence[PlannedTask], card: ModelCard) -> None:

@@ -23,7 +23,7 @@ from harness.run.serving import describe, serve
 from harness.run.tasks import PlannedTask
 from harness.task import FollowUpTask
 
-__all__ = ["generate"]
+__all__ = ["earlier_or_why", "forget_unusable", "generate"]
 
 
 def generate(job: Job, planned: PlannedTask, adapter: ModelAdapter, sizes: BatchSizes) -> None:
@@ -43,7 +43,7 @@ def generate(job: Job, planned: PlannedTask, adapter: ModelAdapter, sizes: Batch
         RunInterruptedError: A stop was requested; everything finished is stored.
         LedgerError: Storage failed.
     """
-    _forget_unusable(job, planned)
+    forget_unusable(job, planned)
     counts = job.ledger.counts(planned.name)
     if counts.answered == counts.total:
         return
@@ -122,7 +122,7 @@ class _Generation:
         earlier = Earlier(self._job.ledger, self._task)
         for pending in self._pending():
             if (follows(self._task, pending.sample) is not None) is following:
-                yield _Item(pending, _earlier(earlier, pending.sample))
+                yield _Item(pending, earlier_or_why(earlier, pending.sample))
 
     def _pending(self) -> Iterator[Pending]:
         ledger, settings, after = self._job.ledger, self._job.settings, None
@@ -181,7 +181,7 @@ class _Generation:
             raise
 
 
-def _earlier(earlier: Earlier, sample: Sample) -> Response | str | None:
+def earlier_or_why(earlier: Earlier, sample: Sample) -> Response | str | None:
     """The response that a sample follows, or why there is none."""
     try:
         return earlier(sample)
@@ -191,7 +191,8 @@ def _earlier(earlier: Earlier, sample: Sample) -> Response | str | None:
         return describe(error)
 
 
-def _forget_unusable(job: Job, planned: PlannedTask) -> None:
+def forget_unusable(job: Job, planned: PlannedTask) -> None:
+    """Drop what has to be asked again: absences, failures if wanted, and pictures that are gone."""
     ledger, name = job.ledger, planned.name
     ledger.forget_missing(name)
     if job.retry_errors:

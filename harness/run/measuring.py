@@ -15,7 +15,7 @@ from harness.run.serving import describe
 from harness.run.tasks import PlannedTask
 from harness.task import Probe, ProbeContext
 
-__all__ = ["measure"]
+__all__ = ["forget_unmeasured", "measure", "measure_one"]
 
 
 def measure(job: Job, planned: PlannedTask, adapter: ModelAdapter) -> None:
@@ -32,9 +32,7 @@ def measure(job: Job, planned: PlannedTask, adapter: ModelAdapter) -> None:
         LedgerError: Storage failed.
     """
     ledger, name = job.ledger, planned.name
-    ledger.forget_missing(name)
-    if job.retry_errors:
-        ledger.forget_failures(name)
+    forget_unmeasured(job, name)
     counts = ledger.counts(name)
     if counts.judged == counts.total:
         return
@@ -50,6 +48,13 @@ def measure(job: Job, planned: PlannedTask, adapter: ModelAdapter) -> None:
     job.progress.finish()
 
 
+def forget_unmeasured(job: Job, name: str) -> None:
+    """Drop what has to be measured again: absences, and failures if wanted."""
+    job.ledger.forget_missing(name)
+    if job.retry_errors:
+        job.ledger.forget_failures(name)
+
+
 def _pending(job: Job, name: str) -> Iterator[Answered]:
     after = None
     while page := job.ledger.unscored(name, after, job.settings.page):
@@ -61,6 +66,13 @@ def _measured(job: Job, planned: PlannedTask, adapter: ModelAdapter, sample: Sam
     probe = planned.task
     assert isinstance(probe, Probe)  # noqa: S101 -- the caller sorts tasks by kind
     context = ProbeContext(job.seed, planned.plan.limit, job.batch_size, job.ledger.folder)
+    return measure_one(probe, adapter, sample, context)
+
+
+def measure_one(
+    probe: Probe, adapter: ModelAdapter, sample: Sample, context: ProbeContext
+) -> Outcome:
+    """Carry out one measurement; one that fails is `errored`, with its traceback."""
     try:
         return sound(probe.measure(adapter, sample, context))
     except Exception as error:  # noqa: BLE001 -- a failed measurement is a verdict, not a crash

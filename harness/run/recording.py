@@ -17,7 +17,7 @@ from harness.run.asking import Ask
 from harness.run.serving import Served
 from harness.run.settings import EngineSettings
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "origin_of", "stored"]
 
 
 class _Drawn(NamedTuple):
@@ -106,14 +106,7 @@ class Recorder:
 
     def _draw(self, ask: Ask, response: Response) -> None:
         path = image_file(self._task, ask.sample.id, ask.sample.k)
-        origin = ImageOrigin(
-            task=self._task,
-            sample=ask.sample.id,
-            k=ask.sample.k,
-            seed=ask.request.seed,
-            model=self._model,
-            prompt_sha256=hashlib.sha256(ask.prompt.encode()).hexdigest(),
-        )
+        origin = origin_of(ask, self._task, self._model)
         target = self._ledger.folder / path
         with explained(self._ledger.folder):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,16 +120,38 @@ class Recorder:
         self._add(drawn.ask, drawn.response, drawn.path, sha256)
 
     def _add(self, ask: Ask, response: Response, path: str | None, sha256: str | None) -> None:
-        stored = StoredResponse(
-            text=response.text,
-            image_path=path,
-            image_sha256=sha256,
-            loglikelihoods=response.loglikelihoods,
-            is_greedy=response.is_greedy,
-            finish_reason=response.finish_reason,
-            usage=response.usage,
-            timing=response.timing,
-        )
-        self._ledger.add_response(ask.n, ask.digest, ask.prompt, stored)
+        self._ledger.add_response(ask.n, ask.digest, ask.prompt, stored(response, path, sha256))
         if self.scores is not None:
             self.scores.take(ask, response)
+
+
+def origin_of(ask: Ask, task: str, model: str) -> ImageOrigin:
+    """What the picture of a request says about itself.
+
+    Args:
+        ask: The request.
+        task: Name of the task.
+        model: Name of the model.
+    """
+    return ImageOrigin(
+        task=task,
+        sample=ask.sample.id,
+        k=ask.sample.k,
+        seed=ask.request.seed,
+        model=model,
+        prompt_sha256=hashlib.sha256(ask.prompt.encode()).hexdigest(),
+    )
+
+
+def stored(response: Response, path: str | None, sha256: str | None) -> StoredResponse:
+    """A response as the ledger keeps it, with its picture's path and pixel hash."""
+    return StoredResponse(
+        text=response.text,
+        image_path=path,
+        image_sha256=sha256,
+        loglikelihoods=response.loglikelihoods,
+        is_greedy=response.is_greedy,
+        finish_reason=response.finish_reason,
+        usage=response.usage,
+        timing=response.timing,
+    )

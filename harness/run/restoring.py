@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.media import read_png
 from harness.records import Response, StoredResponse
 
-__all__ = ["restore"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["restore", "with_image"]
 
 
 def restore(folder: Path, stored: StoredResponse) -> Response:
@@ -23,6 +27,11 @@ def restore(folder: Path, stored: StoredResponse) -> Response:
     image = None
     if stored.image_path is not None:
         image = read_png(folder / stored.image_path, stored.image_sha256)
+    return with_image(stored, image)
+
+
+def with_image(stored: StoredResponse, image: Image | None) -> Response:
+    """A response as it was, with its picture, if it has one, from elsewhere."""
     return Response(
         text=stored.text,
         image=image,

@@ -31,7 +31,8 @@ def score(job: Job, planned: PlannedTask) -> None:
     counts = ledger.counts(name)
     if counts.judged == counts.total:
         return
-    make_ready(planned)
+    if ledger.awaits_judge(name):  # a judge that has nothing to see isn't loaded
+        make_ready(planned)
     job.progress.start(name, "scoring", counts.total, counts.judged)
     earlier = Earlier(ledger, planned.task)
     unscored = (after(earlier, item) for item in _readable(job, name))

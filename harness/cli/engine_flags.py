@@ -1,0 +1,44 @@
+"""Flags about the engine, read the same way wherever a run is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["engine_options", "read_engine"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PREFIX = "engine_"
+_SOME = click.FloatRange(min=0)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
+    ("--engine", "kind", click.Choice(["local", "ray"]), "Where the model runs; local by default."),
+    ("--workers", "workers", click.IntRange(min=1), "Actors with a replica of the model each."),
+    ("--gpus-per-worker", "gpus_per_worker", _SOME, "GPUs of a worker."),
+    ("--cpus-per-worker", "cpus_per_worker", _SOME, "CPUs of a worker."),
+    ("--memory-per-worker", "memory_per_worker", _POSITIVE, "GiB of main memory of a worker."),
+    ("--judges", "judges", click.IntRange(min=0), "Actors that judge meanwhile; 1 by default."),
+    ("--gpus-per-judge", "gpus_per_judge", _SOME, "GPUs of a judge."),
+    ("--cpus-per-judge", "cpus_per_judge", _SOME, "CPUs of a judge."),
+    ("--attempts", "attempts", click.IntRange(min=1), "Lost workers until a sample is errored."),
+    ("--hang-after", "hang_after", _POSITIVE, "Seconds without a batch: worker is replaced."),
+    ("--start-within", "start_within", _POSITIVE, "Seconds until a first worker must be ready."),
+    ("--address", "address", str, "Running Ray cluster; `auto` is the one on this machine."),
+)
+
+
+def engine_options(command: F) -> F:
+    """Add the engine's flags to a command; they arrive as `engine_*`."""
+    for flag, field, kind, text in reversed(_OPTIONS):
+        command = click.option(flag, f"{_PREFIX}{field}", type=kind, help=text)(command)
+    return command
+
+
+def read_engine(flags: dict[str, Any]) -> dict[str, Any]:
+    """The same flags with those of the engine gathered under `engine`, where they were given."""
+    ours = {key: flags[key] for key in flags if key.startswith(_PREFIX)}
+    given = {key.removeprefix(_PREFIX): v for key, v in ours.items() if v is not None}
+    return {**{key: flags[key] for key in flags if key not in ours}, "engine": given}

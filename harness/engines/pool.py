@@ -1,0 +1,226 @@
+"""A pool: workers of one role that pull shards from one queue.
+
+There is no barrier and no collective: a worker that is through takes the next shard, one that is
+lost or hangs is replaced, and the others never wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from harness.engines.fleet import Began, Event, Fleet, Idle, Lost, Ready, Reported, Unfit
+from harness.engines.queue import ShardQueue
+from harness.engines.shards import Shard
+
+__all__ = ["Keeper", "Pool"]
+
+_FAILED_STARTS = 3  # in a row, after which no further worker is started; more in a large pool
+_TICK = 0.001  # seconds
+
+
+class Keeper(Protocol):
+    """What is done with the work of a pool."""
+
+    def welcome(self, hello: Any) -> str:
+        """Look at what a new worker says about itself; say why it can't be used, or nothing."""
+
+    def pack(self, shard: Shard) -> Any:
+        """A shard with all that a worker needs for it."""
+
+    def keep(self, reports: Sequence[Any]) -> None:
+        """Store finished work; each row comes once."""
+
+    def give_up(self, rows: Sequence[int], reason: str) -> None:
+        """Store that rows can't be done."""
+
+
+class Pool:
+    """Workers of one role and the shards that they share.
+
+    Args:
+        role: What the fleet calls them.
+        wanted: How many there may be.
+        queue: Their shards.
+        fleet: Starts, feeds and stops them.
+        keeper: Packs shards and keeps what comes back.
+        hang_after: Seconds without news after which a busy worker is replaced.
+        start_within: Seconds within which some worker must be ready.
+        say: Told what a user should know.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        wanted: int,
+        queue: ShardQueue,
+        fleet: Fleet,
+        keeper: Keeper,
+        hang_after: float,
+        start_within: float,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.role = role
+        self.queue = queue
+        self.failure: str | None = None
+        self.ready = 0
+        self._wanted = wanted
+        self._fleet = fleet
+        self.keeper = keeper
+        self._hang_after = hang_after
+        self._start_within = start_within
+        self._say = say
+        self._starting: dict[int, float] = {}
+        self._idle: dict[int, None] = {}
+        self._busy: dict[int, float] = {}  # longest silent first
+        self._failed_starts = 0
+        self._last_failure = ""
+        self._lonely_since: float | None = None
+        self._closing = False
+        self._eager = 0  # workers to have although there is no work yet
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything left that this pool can do."""
+        if self._closing:
+            return bool(self._busy)
+        return self.failure is None and not self.queue.done
+
+    def owns(self, worker: int) -> bool:
+        """Whether a worker belongs to this pool."""
+        return worker in self._starting or worker in self._idle or worker in self._busy
+
+    def start(self, count: int) -> None:
+        """Start workers before there is work, so that they can get ready."""
+        self._eager = count
+        self._start(count)
+
+    def fill(self) -> None:
+        """Start workers that are missing, and give a shard to every idle one."""
+        if self._closing or self.failure is not None:
+            return
+        while self._idle and len(self.queue):
+            self._feed(next(iter(self._idle)))
+        if self._failed_starts < max(_FAILED_STARTS, self._wanted):
+            work = len(self.queue) + len(self._busy) + len(self._idle)
+            self._start(min(self._wanted, max(self._eager, work)))
+        elif not self._size():
+            self.failure = f"no {self.role} could be started:\n{self._last_failure}"
+
+    def take(self, event: Event) -> None:
+        """Act on news of a worker of this pool."""
+        match event:
+            case Ready(worker, hello):
+                self._welcome(worker, hello)
+            case Began(worker, rows):
+                self._heard(worker)
+                self.queue.begin(worker, rows)
+            case Reported(worker, reports):
+                self._heard(worker)
+                self.keeper.keep([r for r in reports if self.queue.finish(worker, r[0])])
+                if self._closing:
+                    self._dismiss(worker)
+            case Idle(worker):
+                self._returned(worker)
+            case Unfit(worker, reason) | Lost(worker, reason):
+                self._gone(worker, reason)
+
+    def watch(self) -> None:
+        """Replace workers that hang, and give up if no worker gets ready."""
+        now = self._fleet.now()
+        while self._busy:
+            worker, heard = next(iter(self._busy.items()))
+            if now - heard < self._hang_after:
+                break
+            self._fleet.stop(worker)
+            self._gone(worker, f"it gave no sign for {self._hang_after:g} s")
+        self._watch_start(now)
+
+    def patience(self) -> float:
+        """Seconds until `watch` may have something to do."""
+        heard = next(iter(self._busy.values()), None)
+        silent = [] if heard is None else [heard + self._hang_after]
+        lonely = [] if self._lonely_since is None else [self._lonely_since + self._start_within]
+        until = min([*silent, *lonely], default=float("inf"))
+        return max(_TICK, until - self._fleet.now())  # else rounding might make it wait for nothing
+
+    def wind_down(self) -> None:
+        """Begin nothing more; workers are dismissed as soon as their batch is stored."""
+        self._closing = True
+        for worker in [*self._starting, *self._idle]:
+            self._fleet.stop(worker)
+        self._starting.clear()
+        self._idle.clear()
+
+    def stop(self) -> None:
+        """End all workers; what they held is forgotten."""
+        self.wind_down()
+        for worker in list(self._busy):
+            self._dismiss(worker)
+
+    def _start(self, count: int) -> None:
+        for _ in range(count - self._size()):
+            self._starting[self._fleet.start(self.role)] = self._fleet.now()
+
+    def _feed(self, worker: int) -> None:
+        shard = self.queue.lease(worker)
+        assert shard is not None  # noqa: S101 -- the caller looked
+        self._eager = 0
+        del self._idle[worker]
+        self._heard(worker)
+        self._fleet.send(worker, self.keeper.pack(shard))
+
+    def _size(self) -> int:
+        return len(self._starting) + len(self._idle) + len(self._busy)
+
+    def _heard(self, worker: int) -> None:
+        self._busy.pop(worker, None)
+        self._busy[worker] = self._fleet.now()  # to the end: heard of last
+
+    def _welcome(self, worker: int, hello: Any) -> None:
+        problem = self.keeper.welcome(hello)
+        if problem:
+            self._fleet.stop(worker)
+            self._gone(worker, problem)
+            return
+        del self._starting[worker]
+        self._idle[worker] = None
+        self._failed_starts = 0
+        self.ready += 1
+
+    def _returned(self, worker: int) -> None:
+        if not self.queue.release(worker):
+            self._fleet.stop(worker)
+            self._gone(worker, "it left samples of its shard out")
+            return
+        self._busy.pop(worker)
+        if self._closing:
+            self._fleet.stop(worker)
+        else:
+            self._idle[worker] = None
+
+    def _dismiss(self, worker: int) -> None:
+        self._fleet.stop(worker)
+        self._busy.pop(worker)
+        self.queue.hand_back(worker)
+
+    def _gone(self, worker: int, reason: str) -> None:
+        self._say(f"{self.role} {worker} is lost: {reason.splitlines()[0]}")
+        if self._starting.pop(worker, None) is not None:
+            self._failed_starts += 1
+            self._last_failure = reason
+        self._idle.pop(worker, None)
+        self._busy.pop(worker, None)
+        given_up = self.queue.lose(worker)
+        if given_up:
+            self.keeper.give_up(given_up, reason)
+
+    def _watch_start(self, now: float) -> None:
+        if self._idle or self._busy or not self._starting:
+            self._lonely_since = None
+            return
+        if self._lonely_since is None:
+            self._lonely_since = now
+        if now - self._lonely_since >= self._start_within:
+            self.failure = f"no {self.role} was ready within {self._start_within:g} s"

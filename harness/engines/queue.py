@@ -1,0 +1,128 @@
+"""The queue of shards: who holds what, and what becomes of it when a worker is lost."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+
+from harness.engines.shards import Shard
+
+__all__ = ["ShardQueue"]
+
+
+class _Lease:
+    """A shard in the hands of a worker."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.task = shard.task
+        self.open = dict.fromkeys(shard.rows)  # a set that keeps its order
+        self.begun: dict[int, None] = {}
+
+    def without(self, rows: Iterable[int]) -> Shard:
+        """What is open, but for some rows."""
+        left_out = set(rows)
+        return Shard(self.task, tuple(n for n in self.open if n not in left_out))
+
+
+class ShardQueue:
+    """Shards that wait and shards that are leased, each worker holding one at most.
+
+    A row that is reported leaves its lease at once, so a lost worker loses its batch in flight
+    and nothing else. The rows of that batch are suspects: each is tried again alone, so that one
+    that kills its worker can't take others along, and is given up after `attempts` lost workers.
+    Rows that the worker hadn't begun go back as they were.
+
+    Nothing here knows time, processes or Ray.
+
+    Args:
+        attempts: Lost workers that a row survives, less one.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._waiting: deque[Shard] = deque()
+        self._leases: dict[int, _Lease] = {}
+        self._losses: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        """Shards that wait."""
+        return len(self._waiting)
+
+    @property
+    def leased(self) -> int:
+        """Shards in the hands of workers."""
+        return len(self._leases)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing waits and nothing is leased."""
+        return not self._waiting and not self._leases
+
+    def add(self, shards: Iterable[Shard]) -> None:
+        """Append shards."""
+        self._waiting.extend(shards)
+
+    def lease(self, worker: int) -> Shard | None:
+        """Give the first waiting shard to a worker that holds none; `None` if nothing waits."""
+        if not self._waiting:
+            return None
+        shard = self._waiting.popleft()
+        self._leases[worker] = _Lease(shard)
+        return shard
+
+    def begin(self, worker: int, rows: Sequence[int]) -> None:
+        """A worker begins a batch."""
+        lease = self._leases[worker]
+        lease.begun = {n: None for n in rows if n in lease.open}
+
+    def finish(self, worker: int, row: int) -> bool:
+        """A row was reported; `False` if it isn't open, so the report is to be ignored."""
+        lease = self._leases.get(worker)
+        if lease is None or row not in lease.open:
+            return False
+        del lease.open[row]
+        lease.begun.pop(row, None)
+        return True
+
+    def release(self, worker: int) -> bool:
+        """A worker is through with its shard; `False` if it left rows out.
+
+        These count as lost, which bounds how often they're tried.
+        """
+        lease = self._leases[worker]
+        if not lease.open:
+            del self._leases[worker]
+        return worker not in self._leases
+
+    def hand_back(self, worker: int) -> None:
+        """Take a shard from a worker that is stopped on purpose; nothing is held against it."""
+        lease = self._leases.pop(worker, None)
+        if lease is not None and lease.open:
+            self._waiting.appendleft(lease.without(()))
+
+    def lose(self, worker: int) -> list[int]:
+        """A worker is lost; return the rows that are given up with it.
+
+        Everything else that it held waits again, before all others.
+        """
+        lease = self._leases.pop(worker, None)
+        if lease is None or not lease.open:
+            return []
+        suspects = list(lease.begun or lease.open)
+        self._losses.update(suspects)
+        given_up = [n for n in suspects if self._losses[n] >= self._attempts]
+        rest = lease.without(suspects)
+        again = [Shard(lease.task, (n,)) for n in suspects if self._losses[n] < self._attempts]
+        self._waiting.extendleft(reversed([*again, *([rest] if rest.rows else [])]))
+        return given_up
+
+    def drop(self, task: str) -> int:
+        """Forget what waits of a task, and return the number of its rows."""
+        kept = [shard for shard in self._waiting if shard.task != task]
+        dropped = sum(len(shard.rows) for shard in self._waiting if shard.task == task)
+        self._waiting = deque(kept)
+        return dropped
+
+    def losses(self, row: int) -> int:
+        """Workers that were lost with a row in hand."""
+        return self._losses[row]

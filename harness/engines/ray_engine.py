@@ -1,0 +1,111 @@
+"""The Ray engine: replicas of the model in actors of a cluster, one driver, one ledger.
+
+Only this file and `harness.engines.ray_fleet` import Ray, and only once a run asks for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from harness.engines.ray_fleet import RayFleet, Role
+from harness.engines.session import JUDGE, WORKER, DistributedSession, judged_tasks, setup_of
+from harness.errors import RunFailedError, SpecError
+from harness.run.tasks import PlannedTask
+from harness.runspec import EngineSpec, RunSpec
+
+__all__ = ["RayEngine"]
+
+_GIB = 1 << 30
+
+
+class RayEngine:
+    """Drives replicas of a model in actors of a Ray cluster; see `Engine`."""
+
+    @contextmanager
+    def open(self, spec: RunSpec, tasks: Sequence[PlannedTask]) -> Iterator[DistributedSession]:
+        """Connect to the cluster, or start one, and have a first replica say what it is.
+
+        Raises:
+            SpecError: Ray isn't installed, or the model exists in this process alone.
+            RunFailedError: The cluster can't be reached, or no replica gets ready.
+        """
+        ray = _imported()
+        with _connected(ray, spec.engine) as found:
+            fleet = RayFleet(ray, _roles(spec, tasks, found))
+            try:
+                session = DistributedSession(spec, tasks, fleet, _workers(spec.engine, found))
+                yield session
+            finally:
+                fleet.close()
+
+
+def _imported() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise SpecError(
+            f"the engine 'ray' can't be used: {error}", "pip install 'cheers-bench[ray]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def _connected(ray: Any, engine: EngineSpec) -> Iterator[dict[str, float]]:
+    """The cluster's resources; a cluster that was started here ends here."""
+    if ray.is_initialized():  # a notebook, or a test, has its own
+        yield ray.cluster_resources()
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent without being asked
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = engine.address or os.environ.get("RAY_ADDRESS") or "local"
+    local = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise RunFailedError(
+            f"no Ray cluster at {address!r}: {error}",
+            "start one with `ray start --head`, or name the right --address",
+        ) from error
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def _gpus(engine: EngineSpec, found: dict[str, float]) -> float:
+    if engine.gpus_per_worker is not None:
+        return engine.gpus_per_worker
+    return 1.0 if found.get("GPU", 0) >= 1 else 0.0
+
+
+def _workers(engine: EngineSpec, found: dict[str, float]) -> int:
+    """The user's number, or as many replicas as the cluster's devices hold."""
+    if engine.workers is not None:
+        return engine.workers
+    gpus = _gpus(engine, found)
+    if gpus:
+        return max(1, int(found.get("GPU", 0) / gpus))
+    left = found.get("CPU", 1) - engine.judges * engine.cpus_per_judge
+    return max(1, int(left / engine.cpus_per_worker)) if engine.cpus_per_worker else 1
+
+
+def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: dict[str, float]) -> dict[str, Role]:
+    from harness.engines.bench import Bench
+    from harness.engines.replica import Replica
+
+    engine = spec.engine
+    memory = engine.memory_per_worker
+    worker = {
+        "num_cpus": engine.cpus_per_worker,
+        "num_gpus": _gpus(engine, found),
+        **({} if memory is None else {"memory": int(memory * _GIB)}),
+    }
+    judge = {"num_cpus": engine.cpus_per_judge, "num_gpus": engine.gpus_per_judge}
+    return {
+        WORKER: Role(Replica, setup_of(spec, tasks), worker),
+        JUDGE: Role(Bench, setup_of(spec, judged_tasks(spec, tasks)), judge),
+    }
