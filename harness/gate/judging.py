@@ -11,14 +11,15 @@ from harness.errors import SpecError
 from harness.gate.cases import Case, find_cases, ignored_tasks
 from harness.gate.changes import changes
 from harness.gate.deciding import Reading, decide, decide_ratio, detectable_drop
-from harness.gate.evidence import Evidence, gather_ratio
+from harness.gate.evidence import Evidence, fewest_clusters, gather_ratio
 from harness.gate.looking import look, why_not_sequential
 from harness.gate.policy import DEFAULT_POLICY, Policy, Undecided
 from harness.gate.policy_file import read_margin
 from harness.gate.records import GateReport, GateVerdict, MetricVerdict
 from harness.noise.records import NoiseReport, family
 from harness.noise.store import read_noise
-from harness.records import Direction
+from harness.numbers import level_text
+from harness.records import Direction, MetricSpec
 from harness.sources import Source, open_source
 from harness.stats import Interval, holm
 
@@ -138,8 +139,9 @@ def _judged(
     }
     if found.identical:
         return _verdict(case, GateVerdict.EQUIVALENT, reason="no sample differs", **facts)
-    if interval is None or value is None:
-        return _verdict(case, GateVerdict.UNDECIDED, reason="too few clusters", **facts)
+    reason = _too_few(case.spec, found.difference.clusters, 1 - 2 * alpha, unit="clusters")
+    if interval is None or value is None or reason:
+        return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     falling = case.spec.direction is Direction.LOWER
     sign, low = (-1, -interval.high) if falling else (1, interval.low)
     reading = Reading(sign * value, low, *adjusted)
@@ -173,20 +175,29 @@ def _savings(
 
 def _timed(case: Case, found: Evidence, ratio: float, context: _Context) -> MetricVerdict:
     alpha = case.rule.alpha or context.policy.alpha
-    plain = gather_ratio(case.spec, found.columns, 1 - 2 * alpha)
-    strict = gather_ratio(case.spec, found.columns, 1 - 2 * alpha / context.metrics)
+    levels = 1 - 2 * alpha, 1 - 2 * alpha / context.metrics
+    plain, strict = (gather_ratio(case.spec, found.columns, level) for level in levels)
     facts = _facts(found) | {"margin": ratio, "is_ratio": True, "difference": None}
+    reason = _too_few(case.spec, found.difference.n, levels[1], unit="rounds")
     if plain is None or strict is None:
-        return _verdict(case, GateVerdict.UNDECIDED, reason="too few rounds", **facts)
+        reason = reason or "a round took no time"
+        return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     first, second = found.difference.first, found.difference.second
     if first and second:
         faster = case.spec.direction is Direction.HIGHER
         facts["difference"] = first / second if faster else second / first
     facts |= _ends(plain)
-    if "too few" in strict.method:
-        reason = f"{found.difference.n} rounds are too few for this level"
+    if reason:
         return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     return _verdict(case, decide_ratio(plain, strict, ratio=ratio), **facts)
+
+
+def _too_few(spec: MetricSpec, n: int, level: float, *, unit: str) -> str:
+    """Why no interval of a level is to be had from so many; empty if one is."""
+    fewest = fewest_clusters(spec, level, is_ratio=unit == "rounds")
+    if n >= fewest:
+        return ""
+    return f"{n} {unit} are too few for a {level_text(level)} interval, which takes {fewest}"
 
 
 def _unjudged(case: Case) -> MetricVerdict:

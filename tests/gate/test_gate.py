@@ -83,6 +83,13 @@ def test_a_quantile_is_gated_by_its_bootstrap(tmp_path: Path):
     assert found.detectable > 0
 
 
+def test_a_quantile_of_few_clusters_is_undecided(tmp_path: Path):
+    low = rule("middle", margin=0.1, direction=Direction.LOWER)
+    found = only(gate(tmp_path, rows([1.0] * 4), rows([0.0] * 4), low))
+    assert found.verdict is GateVerdict.UNDECIDED
+    assert found.reason == "4 clusters are too few for a 90% interval, which takes 5"
+
+
 def test_a_small_drop_of_many_samples_is_within_the_margin(tmp_path: Path):
     base = share(2400, 3000)
     found = only(gate(tmp_path, rows(base), rows(flipped(base, 30))))
