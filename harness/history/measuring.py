@@ -13,8 +13,8 @@ from scipy.stats import norm
 from harness.aggregate import QUANTILES, sample_weights, value_of
 from harness.columns import ColumnBuilder, ScoreColumn, by_cluster
 from harness.errors import UnknownNameError
-from harness.gate.machines import machine
 from harness.history.records import ChangePoint, History, Point, Series
+from harness.machines import machine
 from harness.names import suggest
 from harness.ratios import RATIOS
 from harness.records import Direction, MetricSpec, MetricValue, RunStatus, TaskPlan
