@@ -124,13 +124,15 @@ def _judged(
     alpha, value = case.rule.alpha or context.policy.alpha, found.difference.difference
     floor = context.floors.get((case.task, case.spec.name), 0.0)
     wanted = read_margin(case.rule.margin or context.policy.margin)
-    margin = max(wanted.absolute(case.spec, found.difference.first or 0.0), floor)
+    own = wanted.absolute(case.spec, found.difference.first or 0.0)
+    margin = max(own, floor)
     limits = {"margin": margin, "floor": floor, "alpha": alpha}
     interval = found.interval(1 - 2 * alpha)
     facts = {
         **_facts(found),
-        **_ends(interval),
+        **_ends(interval, 1 - 2 * alpha),
         "margin": margin,
+        "raised_from": own if own < floor else None,
         "floor": floor or None,
         "p_value": found.p_worse(),
         "p_adjusted": adjusted[0],
@@ -149,8 +151,8 @@ def _judged(
     return _verdict(case, verdict, reason=_remark(verdict, reading, alpha), **facts)
 
 
-def _ends(interval: Interval | None) -> dict[str, Any]:
-    return {} if interval is None else interval._asdict()
+def _ends(interval: Interval | None, level: float) -> dict[str, Any]:
+    return {} if interval is None else {**interval._asdict(), "level": level}
 
 
 def _remark(verdict: GateVerdict, reading: Reading, alpha: float) -> str:
@@ -186,7 +188,7 @@ def _timed(case: Case, found: Evidence, ratio: float, context: _Context) -> Metr
     if first and second:
         faster = case.spec.direction is Direction.HIGHER
         facts["difference"] = first / second if faster else second / first
-    facts |= _ends(plain)
+    facts |= _ends(plain, levels[0])
     if reason:
         return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     return _verdict(case, decide_ratio(plain, strict, ratio=ratio), **facts)

@@ -309,6 +309,23 @@ def test_a_drop_within_the_noise_is_no_regression(tmp_path: Path):
     assert wide.verdict is GateVerdict.EQUIVALENT
 
 
+@pytest.mark.parametrize(("floor", "raised_from"), [(0.06, 0.03), (0.02, None)])
+def test_what_the_noise_does_is_said(tmp_path: Path, floor: float, raised_from: float | None):
+    report = gate(tmp_path, rows(BASE), rows(BASE), Policy(noise=noise(tmp_path, floor)))
+    assert (only(report).raised_from, only(report).floor) == (raised_from, floor)
+    said = f"two seeds of one model exceed a difference of {100 * floor:.1f} with a chance of 5%"
+    raised = ": margin raised from 3.0 to 6.0" if raised_from else ""
+    assert remarks(report) == ["t: no sample differs", f"t: {said}{raised}"]
+
+
+def test_a_true_drop_below_the_floor_passes_at_any_n(tmp_path: Path):
+    base = share(16000, 20000)
+    policy = Policy(noise=noise(tmp_path, 0.06))
+    found = only(gate(tmp_path, rows(base), rows(flipped(base, 1000)), policy))
+    assert (found.verdict, found.fails) == (GateVerdict.EQUIVALENT, False)
+    assert found.high < -0.04
+
+
 def test_noise_of_another_protocol_is_refused(tmp_path: Path):
     policy = Policy(noise=(noise(tmp_path, 0.06, version="2"),))
     with pytest.raises(SpecError, match=r"another protocol of 't'(.|\n)*cheers-bench noise"):
