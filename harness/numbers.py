@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.records import MetricSpec
 
-__all__ = ["MILLISECONDS", "PERCENT", "Writer", "number_writer", "unit_writer"]
+__all__ = ["MILLISECONDS", "PERCENT", "Writer", "level_text", "number_writer", "unit_writer"]
 
 
 class Writer(NamedTuple):
@@ -58,3 +58,13 @@ def number_writer(metric: MetricSpec) -> Writer:
 def unit_writer(unit: str) -> Writer:
     """The writer of numbers with a unit; those without are fractions."""
     return Writer(1, unit, None) if unit else PERCENT
+
+
+def level_text(level: float) -> str:
+    """The coverage of an interval, never rounded up to certainty.
+
+    Example:
+        >>> level_text(1 - 2 * 0.05), level_text(1 - 2 * 0.001)
+        ('90%', '99.8%')
+    """
+    return f"{round(100 * level, 4):.6g}%"

@@ -34,6 +34,13 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="Format of the tables.",
 )
+@click.option(
+    "--unknown",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Largest share of samples without a score in a run that is searched for changes.",
+)
 @click.option("--output", type=_FILE, help="File; standard output otherwise.")
 @click.option("--plot", type=_FILE, help="Also draw it: .svg, .png or .pdf.")
 def command(
@@ -43,6 +50,7 @@ def command(
     all_metrics: bool,
     order: Order,
     format_: Format,
+    unknown: float,
     output: Path | None,
     plot: Path | None,
 ) -> None:
@@ -50,7 +58,9 @@ def command(
     from harness.files import write_text
     from harness.history import measure_history, render
 
-    history = measure_history(paths, tasks=tasks, all_metrics=all_metrics, order=order)
+    history = measure_history(
+        paths, tasks=tasks, all_metrics=all_metrics, order=order, unknown=unknown
+    )
     if output is None:
         click.echo(render(history, format_), nl=False)
     else:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from harness.columns import ColumnBuilder
 from harness.compare.categories import CategoryPairs
 from harness.compare.measuring import adjusted, measure_difference
-from harness.compare.records import Comparison, Difference, Flip, Side, Skipped
+from harness.compare.records import Change, Comparison, Difference, Flip, Side, Skipped
 from harness.errors import UnknownNameError
+from harness.machines import why_not_timed_alike
 from harness.names import suggest
 from harness.pairing import pair_up
 from harness.records import RunManifest, ScoredSample, TaskPlan
@@ -51,6 +54,12 @@ def compare_runs(
             differences += found.differences
             categories += found.categories
             flips += found.flips
+        timings = _why_untimed(one, other, differences)
+    if timings:
+        differences, categories = (
+            [_without_verdict(found) if found.metric.is_timing else found for found in several]
+            for several in (differences, categories)
+        )
     return Comparison(
         first=_side(one),
         second=_side(other),
@@ -58,6 +67,26 @@ def compare_runs(
         categories=tuple(categories),
         flips=tuple(flips),
         skipped=tuple(skipped),
+        timings=timings,
+    )
+
+
+def _why_untimed(first: Source, second: Source, differences: list[Difference]) -> str:
+    """Why timings can't be judged; empty if they can, or there are none."""
+    if not any(difference.metric.is_timing for difference in differences):
+        return ""
+    return why_not_timed_alike(first.manifest, second.manifest)
+
+
+def _without_verdict(difference: Difference) -> Difference:
+    """What was measured, but not whether the second run is better."""
+    return msgspec.structs.replace(
+        difference,
+        change=Change.UNJUDGED,
+        p_value=None,
+        p_method="",
+        p_adjusted=None,
+        detectable=None,
     )
 
 

@@ -15,6 +15,7 @@ _MEANINGS = {
     Change.BETTER: "better",
     Change.WORSE: "worse",
     Change.UNCLEAR: "no clear difference",
+    Change.UNJUDGED: "not judged",
     Change.UNKNOWN: "too few samples",
 }
 
@@ -47,7 +48,7 @@ class ReadableDifference(NamedTuple):
     """What could have been seen."""
 
     flips: str
-    """Samples gained and lost."""
+    """Samples gained and lost; empty for unbounded scores, as timings, of which all change."""
 
     n: str
     """Paired samples in clusters."""
@@ -67,7 +68,7 @@ def readable(difference: Difference) -> ReadableDifference:
         p_value=p_text(difference),
         change=change_text(difference),
         detectable="" if detectable is None else f"±{write(detectable)}",
-        flips=f"+{difference.only_second} -{difference.only_first}",
+        flips=_flips(difference),
         n=_count(difference),
     )
 
@@ -76,6 +77,13 @@ def _name(difference: Difference) -> str:
     if difference.category:
         return f"{difference.task}: {difference.category}"
     return difference.task if difference.primary else f"{difference.task} {difference.metric.name}"
+
+
+def _flips(difference: Difference) -> str:
+    spec = difference.metric
+    if spec.low is None or spec.high is None:
+        return ""
+    return f"+{difference.only_second} -{difference.only_first}"
 
 
 def _change(difference: Difference, write: Writer) -> str:

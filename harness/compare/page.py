@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
+from harness.compare.flips import by_direction, by_task
 from harness.compare.numbers import readable
 from harness.compare.records import Comparison, Difference
 from harness.pages import render_page
@@ -15,8 +14,8 @@ _MARGIN = 1.1
 
 
 def to_html(comparison: Comparison) -> str:
-    """The page: differences with their intervals drawn, then flipped samples by task."""
-    flips = {task: list(group) for task, group in groupby(comparison.flips, lambda flip: flip.task)}
+    """The page: differences with intervals drawn, then flipped samples by task and direction."""
+    flips = {task: by_direction(found) for task, found in by_task(comparison.flips).items()}
     return render_page(
         "harness.compare",
         "page",

@@ -21,6 +21,9 @@ class Change(StrEnum):
     UNCLEAR = "unclear"
     """Chance explains the difference, or there is none; see what could have been detected."""
 
+    UNJUDGED = "unjudged"
+    """Timings of two machines; see `Comparison.timings`."""
+
     UNKNOWN = "unknown"
     """There are too few samples with a score in both runs."""
 
@@ -175,6 +178,9 @@ class Comparison(Record, frozen=True, kw_only=True):
 
     skipped: tuple[Skipped, ...] = ()
     """Tasks without comparison."""
+
+    timings: str = ""
+    """Why timings stand without p-value and verdict; empty if they have them, or there are none."""
 
     level: float = 0.95
     """Coverage of the intervals."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from harness.compare.flips import FlipGroup, by_direction, by_task
 from harness.compare.numbers import readable
 from harness.compare.records import Comparison, Difference, Flip
 from harness.layout import json_text, table_row
@@ -59,21 +59,30 @@ def _legend(comparison: Comparison) -> Iterator[str]:
         "Differences are second minus first over the same samples; fractions in percent, clustered "
         "by prompt. p is adjusted for the number of tasks (Holm), in brackets where it isn't. "
         "Detectable: the smallest true difference found with a chance of 80%. Flips: samples that "
-        "score higher in the second (+) and in the first (-)."
+        "score higher in the second (+) and in the first (-), of bounded scores."
     )
+    if comparison.timings:
+        yield f"- timings aren't judged: {markdown(comparison.timings)}"
     for skipped in comparison.skipped:
         yield f"- {markdown(skipped.task)} isn't compared: {markdown(skipped.reason)}"
 
 
 def _flips(comparison: Comparison) -> Iterator[str]:
-    by_task: dict[str, list[Flip]] = defaultdict(list)
-    for flip in comparison.flips:
-        by_task[flip.task].append(flip)
-    for task, flips in by_task.items():
-        yield from ("", f"Samples of {markdown(task)} that ended differently ({len(flips)}):", "")
-        yield from (_flip(flip) for flip in flips[:_FLIPS_SHOWN])
-        if len(flips) > _FLIPS_SHOWN:
-            yield f"- and {len(flips) - _FLIPS_SHOWN} more (`--format json` lists all)"
+    for task, flips in by_task(comparison.flips).items():
+        groups = by_direction(flips)
+        counts = "; ".join(group.title for group in groups)
+        yield from ("", f"Samples of {markdown(task)} that ended differently: {counts}.")
+        for group in groups:
+            yield from _group(group)
+
+
+def _group(group: FlipGroup) -> Iterator[str]:
+    if not group.flips:
+        return
+    yield from ("", f"{group.title}:", "")
+    yield from (_flip(flip) for flip in group.flips[:_FLIPS_SHOWN])
+    if len(group.flips) > _FLIPS_SHOWN:
+        yield f"- and {len(group.flips) - _FLIPS_SHOWN} more (`--format json` lists all)"
 
 
 def _flip(flip: Flip) -> str:

@@ -12,8 +12,8 @@ from harness.compare.comparison import paired_samples, why_not_comparable
 from harness.compare.records import Skipped
 from harness.errors import LedgerError, SpecError, UnknownNameError
 from harness.gate.evidence import Columns, Evidence, gather
-from harness.gate.machines import why_not_timed_alike
 from harness.gate.policy import MetricRule, Policy, Seeds
+from harness.machines import why_not_timed_alike
 from harness.names import suggest
 from harness.records import Direction, MetricSpec, RunStatus, TaskPlan
 from harness.sources import Source

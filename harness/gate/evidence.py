@@ -18,10 +18,11 @@ from harness.stats import (
     Moves,
     PlainError,
     bootstrap_quantile_difference,
+    fewest_samples,
     quantile_interval,
 )
 
-__all__ = ["Columns", "Evidence", "gather", "gather_ratio"]
+__all__ = ["Columns", "Evidence", "fewest_clusters", "gather", "gather_ratio"]
 
 
 class Columns(NamedTuple):
@@ -86,6 +87,17 @@ def gather(task: str, spec: MetricSpec, columns: Columns, *, primary: bool) -> E
     return Evidence(found, pair, known)
 
 
+def fewest_clusters(spec: MetricSpec, level: float, *, is_ratio: bool = False) -> int:
+    """Fewest clusters, or rounds of timings, that an interval of this level needs.
+
+    Quantiles need as many as let order statistics reach the level. Below, the bootstrap knows of no
+    value beyond the largest it saw: three rounds would give a narrow interval of p99 that is wrong
+    every fifth time (`tests/gate/test_timings.py`).
+    """
+    q = QUANTILES.get(spec.aggregation, 0.5 if is_ratio else None)
+    return 2 if q is None else fewest_samples(q, level)
+
+
 def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval | None:
     """Interval of how many times as long the candidate takes, over paired rounds.
 
@@ -95,10 +107,10 @@ def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval |
     Args:
         spec: Definition of the metric; where higher is better, ratios are turned round.
         columns: Positive scores of both runs, of the same rounds; unknown ones are NaN.
-        level: Coverage.
+        level: Coverage; `fewest_clusters` says how many rounds it takes.
 
     Returns:
-        The interval, or `None` with too few rounds.
+        The interval, or `None` with fewer than two rounds or where a score isn't positive.
     """
     first, second = _known(spec, columns)
     if spec.direction is Direction.HIGHER:

@@ -11,14 +11,15 @@ from harness.errors import SpecError
 from harness.gate.cases import Case, find_cases, ignored_tasks
 from harness.gate.changes import changes
 from harness.gate.deciding import Reading, decide, decide_ratio, detectable_drop
-from harness.gate.evidence import Evidence, gather_ratio
+from harness.gate.evidence import Evidence, fewest_clusters, gather_ratio
 from harness.gate.looking import look, why_not_sequential
 from harness.gate.policy import DEFAULT_POLICY, Policy, Undecided
 from harness.gate.policy_file import read_margin
 from harness.gate.records import GateReport, GateVerdict, MetricVerdict
 from harness.noise.records import NoiseReport, family
 from harness.noise.store import read_noise
-from harness.records import Direction
+from harness.numbers import level_text
+from harness.records import Direction, MetricSpec
 from harness.sources import Source, open_source
 from harness.stats import Interval, holm
 
@@ -123,13 +124,15 @@ def _judged(
     alpha, value = case.rule.alpha or context.policy.alpha, found.difference.difference
     floor = context.floors.get((case.task, case.spec.name), 0.0)
     wanted = read_margin(case.rule.margin or context.policy.margin)
-    margin = max(wanted.absolute(case.spec, found.difference.first or 0.0), floor)
+    own = wanted.absolute(case.spec, found.difference.first or 0.0)
+    margin = max(own, floor)
     limits = {"margin": margin, "floor": floor, "alpha": alpha}
     interval = found.interval(1 - 2 * alpha)
     facts = {
         **_facts(found),
-        **_ends(interval),
+        **_ends(interval, 1 - 2 * alpha),
         "margin": margin,
+        "raised_from": own if own < floor else None,
         "floor": floor or None,
         "p_value": found.p_worse(),
         "p_adjusted": adjusted[0],
@@ -138,8 +141,9 @@ def _judged(
     }
     if found.identical:
         return _verdict(case, GateVerdict.EQUIVALENT, reason="no sample differs", **facts)
-    if interval is None or value is None:
-        return _verdict(case, GateVerdict.UNDECIDED, reason="too few clusters", **facts)
+    reason = _too_few(case.spec, found.difference.clusters, 1 - 2 * alpha, unit="clusters")
+    if interval is None or value is None or reason:
+        return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     falling = case.spec.direction is Direction.LOWER
     sign, low = (-1, -interval.high) if falling else (1, interval.low)
     reading = Reading(sign * value, low, *adjusted)
@@ -147,8 +151,8 @@ def _judged(
     return _verdict(case, verdict, reason=_remark(verdict, reading, alpha), **facts)
 
 
-def _ends(interval: Interval | None) -> dict[str, Any]:
-    return {} if interval is None else interval._asdict()
+def _ends(interval: Interval | None, level: float) -> dict[str, Any]:
+    return {} if interval is None else {**interval._asdict(), "level": level}
 
 
 def _remark(verdict: GateVerdict, reading: Reading, alpha: float) -> str:
@@ -173,20 +177,29 @@ def _savings(
 
 def _timed(case: Case, found: Evidence, ratio: float, context: _Context) -> MetricVerdict:
     alpha = case.rule.alpha or context.policy.alpha
-    plain = gather_ratio(case.spec, found.columns, 1 - 2 * alpha)
-    strict = gather_ratio(case.spec, found.columns, 1 - 2 * alpha / context.metrics)
+    levels = 1 - 2 * alpha, 1 - 2 * alpha / context.metrics
+    plain, strict = (gather_ratio(case.spec, found.columns, level) for level in levels)
     facts = _facts(found) | {"margin": ratio, "is_ratio": True, "difference": None}
+    reason = _too_few(case.spec, found.difference.n, levels[1], unit="rounds")
     if plain is None or strict is None:
-        return _verdict(case, GateVerdict.UNDECIDED, reason="too few rounds", **facts)
+        reason = reason or "a round took no time"
+        return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     first, second = found.difference.first, found.difference.second
     if first and second:
         faster = case.spec.direction is Direction.HIGHER
         facts["difference"] = first / second if faster else second / first
-    facts |= _ends(plain)
-    if "too few" in strict.method:
-        reason = f"{found.difference.n} rounds are too few for this level"
+    facts |= _ends(plain, levels[0])
+    if reason:
         return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
     return _verdict(case, decide_ratio(plain, strict, ratio=ratio), **facts)
+
+
+def _too_few(spec: MetricSpec, n: int, level: float, *, unit: str) -> str:
+    """Why no interval of a level is to be had from so many; empty if one is."""
+    fewest = fewest_clusters(spec, level, is_ratio=unit == "rounds")
+    if n >= fewest:
+        return ""
+    return f"{n} {unit} are too few for a {level_text(level)} interval, which takes {fewest}"
 
 
 def _unjudged(case: Case) -> MetricVerdict:

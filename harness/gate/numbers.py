@@ -110,7 +110,7 @@ def _notes(found: MetricVerdict) -> list[str]:
     if found.unknown and found.verdict is not GateVerdict.UNJUDGED:
         notes.append(_left_out(found, write))
     if found.floor is not None:
-        notes.append(f"two seeds of one model differ by up to {write(found.floor)} by chance")
+        notes.append(_floor(found, found.floor, write))
     if found.saving is not None:
         notes.append(_saving(found.saving))
     return [*notes, found.saving_note] if found.saving_note else notes
@@ -122,6 +122,13 @@ def _left_out(found: MetricVerdict, write: Writer) -> str:
         return text
     low, high = (write(end, sign=True) for end in (found.bound_low, found.bound_high))
     return f"{text}; counted against and for the candidate, the difference is {low} or {high}"
+
+
+def _floor(found: MetricVerdict, floor: float, write: Writer) -> str:
+    text = f"two seeds of one model exceed a difference of {write(floor)} with a chance of 5%"
+    if found.raised_from is None:
+        return text
+    return f"{text}: margin raised from {write(found.raised_from)} to {write(floor)}"
 
 
 def _saving(saving: Saving) -> str:

@@ -80,10 +80,13 @@ class MetricVerdict(Record, frozen=True, kw_only=True):
     """Candidate minus baseline, in the metric's unit; or their ratio."""
 
     low: float | None = None
-    """Lower end of its interval, of level 1 - 2 alpha."""
+    """Lower end of its interval."""
 
     high: float | None = None
     """Upper end."""
+
+    level: float | None = None
+    """Coverage of the interval, 1 - 2 alpha."""
 
     method: str = ""
     """How the interval was computed."""
@@ -91,8 +94,11 @@ class MetricVerdict(Record, frozen=True, kw_only=True):
     margin: float | None = None
     """Largest drop that is tolerated, in the metric's unit; or the largest ratio."""
 
+    raised_from: float | None = None
+    """The policy's margin, where the floor is larger and stands in for it."""
+
     floor: float | None = None
-    """Drop that two seeds of one model show by chance, if the policy names a noise file."""
+    """Difference that two seeds of one model exceed with a chance of 5%, from a noise file."""
 
     p_value: float | None = None
     """Chance of a drop this large if the candidate isn't worse."""

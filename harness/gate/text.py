@@ -11,6 +11,7 @@ import msgspec
 from harness.gate.numbers import headline, readable, remarks
 from harness.gate.records import GateReport
 from harness.layout import json_text, table_row
+from harness.numbers import level_text
 from harness.text import markdown, one_line
 
 __all__ = ["Format", "render", "to_json", "to_markdown", "to_text"]
@@ -41,7 +42,8 @@ def to_text(report: GateReport) -> str:
     rows = [_HEAD, *(readable(found) for found in report.metrics)]
     notes = [f"- {one_line(remark)}" for remark in remarks(report)]
     lines = [one_line(f"{headline(report)} ({_sides(report)})"), "", *_aligned(rows)]
-    return "\n".join([*lines, *([""] if notes else []), *notes, "", _legend(report), ""])
+    legend = one_line(_legend(report))
+    return "\n".join([*lines, *([""] if notes else []), *notes, "", legend, ""])
 
 
 def to_markdown(report: GateReport) -> str:
@@ -51,7 +53,8 @@ def to_markdown(report: GateReport) -> str:
     table = [table_row(row) for row in rows]
     notes = [f"- {markdown(remark)}" for remark in remarks(report)]
     head = [f"### {markdown(headline(report))}", "", markdown(_sides(report)), ""]
-    return "\n".join([*head, *table, "", *notes, *([""] if notes else []), _legend(report), ""])
+    legend = markdown(_legend(report))
+    return "\n".join([*head, *table, "", *notes, *([""] if notes else []), legend, ""])
 
 
 def _sides(report: GateReport) -> str:
@@ -60,12 +63,22 @@ def _sides(report: GateReport) -> str:
 
 
 def _legend(report: GateReport) -> str:
-    level = f"{1 - 2 * report.policy.alpha:.0%}"
     return (
-        f"Change: candidate minus baseline over the same samples, with its {level} interval; "
+        f"Change: candidate minus baseline over the same samples, with its {_levels(report)}; "
         "fractions in percent. Sees: the smallest true drop that this gate calls a regression "
         "with a chance of 80%."
     )
+
+
+def _levels(report: GateReport) -> str:
+    """The intervals' levels: the policy's, and which metrics have another by their rule."""
+    usual = 1 - 2 * report.policy.alpha
+    others = [
+        f"{level_text(found.level)} of {readable(found).name}"
+        for found in report.metrics
+        if found.level is not None and found.level != usual
+    ]
+    return f"{level_text(usual)} interval" + (f" ({', '.join(others)})" if others else "")
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

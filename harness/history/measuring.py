@@ -8,26 +8,28 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+from scipy.stats import norm
 
 from harness.aggregate import QUANTILES, sample_weights, value_of
 from harness.columns import ColumnBuilder, ScoreColumn, by_cluster
 from harness.errors import UnknownNameError
-from harness.gate.machines import machine
 from harness.history.records import ChangePoint, History, Point, Series
+from harness.machines import machine
 from harness.names import suggest
 from harness.ratios import RATIOS
-from harness.records import Direction, MetricSpec, TaskPlan
+from harness.records import Direction, MetricSpec, MetricValue, RunStatus, TaskPlan
 from harness.sources import Source, open_source
-from harness.stats import cluster_sums, holm
+from harness.stats import LEVEL, cluster_sums, holm, student_quantile
 from harness.stats.changes import Split, independent_change, paired_change
 from harness.stats.clustered import Floats
 
-__all__ = ["Order", "measure_history"]
+__all__ = ["Order", "measure_history", "standard_error"]
 
 Order: TypeAlias = Literal["time", "given"]
 """Order of runs: by when they were made, or as they're given."""
 
 _ALPHA = 0.05
+_UNKNOWN = 0.05
 _PAIRED = "largest paired CUSUM, clusters swapped"
 _INDEPENDENT = "largest likelihood ratio, independent normal results"
 
@@ -53,6 +55,7 @@ def measure_history(
     tasks: Sequence[str] = (),
     all_metrics: bool = False,
     order: Order = "time",
+    unknown: float = _UNKNOWN,
 ) -> History:
     """Put metrics of runs into rows and look for the first change in each.
 
@@ -61,6 +64,8 @@ def measure_history(
         tasks: Only these tasks; empty is all.
         all_metrics: Whether every metric is shown, and not only the primary ones.
         order: Order of the runs.
+        unknown: Largest share of samples without a score in a run that is searched for changes.
+            Runs are compared over the samples that all of them know, so a run of few blinds all.
 
     Raises:
         LedgerError: A path is neither a run nor a baseline, or is damaged.
@@ -74,7 +79,7 @@ def measure_history(
             for plan in source.manifest.tasks:
                 known[plan.task] = None
                 if plan.applicable and (not tasks or plan.task in tasks):
-                    _read(source, plan, entries, plans, all_metrics=all_metrics)
+                    _read(source, plan, entries, plans, all_metrics=all_metrics, unknown=unknown)
     for name in tasks:
         if name not in known:
             hint = suggest(name, known) or "they have: " + ", ".join(known)
@@ -90,6 +95,7 @@ def _read(
     plans: dict[_Key, tuple[TaskPlan, MetricSpec]],
     *,
     all_metrics: bool,
+    unknown: float,
 ) -> None:
     specs = plan.metadata.metrics if all_metrics else plan.metadata.metrics[:1]
     builders = [ColumnBuilder(spec) for spec in specs]
@@ -110,6 +116,7 @@ def _read(
             created=source.manifest.created,
             commit=source.manifest.environment.commit,
             value=value_of(spec, column),
+            incomplete=_why_incomplete(source, spec, column, unknown),
         )
         entries.setdefault(key, []).append(_Entry(point, column, tuple(names)))
 
@@ -120,13 +127,41 @@ def _ordered(entries: list[_Entry], order: Order) -> list[_Entry]:
     return sorted(entries, key=lambda entry: entry.point.created)
 
 
+def _why_incomplete(source: Source, spec: MetricSpec, column: ScoreColumn, most: float) -> str:
+    """Why a run isn't searched for changes; empty if it is."""
+    status = source.manifest.status
+    if status is not RunStatus.COMPLETE:
+        return f"the run is {status.value}"
+    values = by_cluster(column, spec.aggregation).values
+    unknown = int(np.isnan(values).sum())
+    if unknown > most * len(values):
+        return f"{unknown} of {len(values)} have no score"
+    return ""
+
+
 class _Found(NamedTuple):
     """A series before the adjustment, with what its search goes back to."""
 
     series: Series
+    places: list[int]
+    """Points that are searched."""
+
     shares: Floats | None
     values: Floats
     errors: Floats
+
+
+class _Shares(NamedTuple):
+    """What each cluster adds to each run's metric, over the samples that all runs know."""
+
+    sums: Floats
+    """Shape (T, G)."""
+
+    known: int
+    """Samples."""
+
+    samples: int
+    """Samples there are."""
 
 
 def _series(plan: TaskPlan, spec: MetricSpec, entries: list[_Entry]) -> _Found:
@@ -137,25 +172,38 @@ def _series(plan: TaskPlan, spec: MetricSpec, entries: list[_Entry]) -> _Found:
         primary=spec is plan.metadata.metrics[0],
         points=tuple(entry.point for entry in entries),
     )
-    values = np.array([_or_nan(entry.point.value.value) for entry in entries])
-    errors = np.array([_error(entry) for entry in entries])
-    shares = _shares(spec, entries)
-    found = _Found(series, shares, values, errors)
+    places = [i for i, entry in enumerate(entries) if not entry.point.incomplete]
+    searched = [entries[i] for i in places]
+    values = np.array([_or_nan(entry.point.value.value) for entry in searched])
+    errors = np.array([standard_error(spec, entry.point.value) for entry in searched])
+    shares = _shares(spec, searched)
+    found = _Found(series, places, shares and shares.sums, values, errors)
     note = _why_not_searched(found)
     if note:
         return found._replace(series=msgspec.structs.replace(series, note=note))
-    method = _INDEPENDENT if shares is None else _PAIRED
-    split = _search(found, len(entries))
-    return found._replace(
-        series=msgspec.structs.replace(series, method=method, p_value=split.p_value)
+    return found._replace(series=_searched(found, shares))
+
+
+def _searched(found: _Found, shares: _Shares | None) -> Series:
+    """The series with the p-value of its clearest change, and what was searched."""
+    return msgspec.structs.replace(
+        found.series,
+        method=_INDEPENDENT if shares is None else _PAIRED,
+        p_value=_search(found, len(found.places)).p_value,
+        known=None if shares is None else shares.known,
+        samples=None if shares is None else shares.samples,
     )
 
 
 def _why_not_searched(found: _Found) -> str:
-    if len(found.values) < 2:
-        return "one run"
+    count = len(found.values)
+    if count < 2:
+        alone = "one run" if count else "no run"
+        return alone if count == len(found.series.points) else f"{alone} is complete"
     if np.isnan(found.values).any():
         return "a run has no value"
+    if found.shares is not None and not found.shares.size:
+        return "no sample has a score in all runs"
     if found.shares is None and not (found.errors > 0).all():
         return "a run has no standard error"
     return ""
@@ -184,7 +232,7 @@ def _first_change(found: _Found) -> ChangePoint:
     fell = split.after < split.before
     worse = None if direction is Direction.NEITHER else fell is (direction is Direction.HIGHER)
     return ChangePoint(
-        place=split.place,
+        place=found.places[split.place],
         before=split.before,
         after=split.after,
         p_value=split.p_value,
@@ -198,26 +246,35 @@ def _search(found: _Found, end: int) -> Split:
     return independent_change(found.values[:end], found.errors[:end])
 
 
-def _shares(spec: MetricSpec, entries: Sequence[_Entry]) -> Floats | None:
-    """What each cluster adds to each run's metric (T, G); `None` where runs can't be paired."""
-    if spec.aggregation in QUANTILES or spec.aggregation in RATIOS:
+def _shares(spec: MetricSpec, entries: Sequence[_Entry]) -> _Shares | None:
+    """What the search compares; `None` where runs can't be paired."""
+    if not entries or spec.aggregation in QUANTILES or spec.aggregation in RATIOS:
         return None
     if any(entry.ids != entries[0].ids for entry in entries):
         return None
     columns = [by_cluster(entry.column, spec.aggregation) for entry in entries]
     unknown = np.isnan(np.stack([column.values for column in columns]))
     known = np.asarray(~unknown.any(axis=0))
+    if not known.any():
+        return _Shares(np.zeros((len(entries), 0)), 0, len(known))
     columns = [column.pick(known) for column in columns]
     weights = sample_weights(spec, columns[0])
     stacked = np.stack([column.values * weights for column in columns], axis=1)
-    return cluster_sums(stacked, columns[0].clusters).T
+    sums = cluster_sums(stacked, columns[0].clusters).T
+    return _Shares(sums, int(known.sum()), len(known))
 
 
-def _error(entry: _Entry) -> float:
-    value = entry.point.value
+def standard_error(spec: MetricSpec, value: MetricValue) -> float:
+    """Standard error behind a 95% interval, by the quantile that made it; NaN where there's none.
+
+    Means and ratios have Student's t on their clusters, quantiles the normal limit of binomial
+    ranks.
+    """
     if value.low is None or value.high is None:
         return float("nan")
-    return (value.high - value.low) / (2 * 1.96)
+    by_rank, degrees = spec.aggregation in QUANTILES, max(value.clusters - 1, 1)
+    reach = float(norm.ppf(0.5 + LEVEL / 2)) if by_rank else student_quantile(LEVEL, degrees)
+    return (value.high - value.low) / (2 * reach)
 
 
 def _or_nan(value: float | None) -> float:

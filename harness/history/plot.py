@@ -49,12 +49,9 @@ def plot_history(history: History, path: Path) -> None:
 
 
 def _panel(axes: Axes, series: Series) -> None:
-    places = [i for i, point in enumerate(series.points) if point.value.value is not None]
-    values = [series.points[i].value for i in places]
-    heights = [value.value or 0.0 for value in values]
-    below = [0.0 if v.low is None or v.value is None else v.value - v.low for v in values]
-    above = [0.0 if v.high is None or v.value is None else v.high - v.value for v in values]
-    axes.errorbar(places, heights, yerr=[below, above], fmt="o-", capsize=3, color="#1f4e79")
+    known = [i for i, point in enumerate(series.points) if point.value.value is not None]
+    _draw(axes, series, [i for i in known if not series.points[i].incomplete], fmt="o-")
+    _draw(axes, series, [i for i in known if series.points[i].incomplete], fmt="o", mfc="white")
     if series.change is not None:
         axes.axvline(series.change.place - 0.5, color="#b03a2e", linestyle="--")
     axes.set_xticks(range(len(series.points)), [_tick(point) for point in series.points])
@@ -63,8 +60,18 @@ def _panel(axes: Axes, series: Series) -> None:
     axes.grid(visible=True, axis="y", alpha=0.3)
 
 
+def _draw(axes: Axes, series: Series, places: list[int], **style: Any) -> None:
+    """Points with their intervals; those of incomplete runs are hollow and off the line."""
+    values = [series.points[i].value for i in places]
+    heights = [value.value or 0.0 for value in values]
+    below = [0.0 if v.low is None or v.value is None else v.value - v.low for v in values]
+    above = [0.0 if v.high is None or v.value is None else v.high - v.value for v in values]
+    axes.errorbar(places, heights, yerr=[below, above], capsize=3, color="#1f4e79", **style)
+
+
 def _tick(point: Point) -> str:
-    return _plain(point.commit[:7] if point.commit else point.label[:12])
+    name = _plain(point.commit[:7] if point.commit else point.label[:12])
+    return f"{name}\nincomplete" if point.incomplete else name
 
 
 def _plain(text: str) -> str:

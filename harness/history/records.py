@@ -25,6 +25,9 @@ class Point(Record, frozen=True, kw_only=True):
     value: MetricValue
     """The number with its interval."""
 
+    incomplete: str = ""
+    """Why this run isn't searched for changes; empty if it is."""
+
 
 class ChangePoint(Record, frozen=True, kw_only=True):
     """Where a metric first changed."""
@@ -33,10 +36,10 @@ class ChangePoint(Record, frozen=True, kw_only=True):
     """First point after the change, counted from 0."""
 
     before: float
-    """Mean of the points before it."""
+    """Mean of the searched points before it."""
 
     after: float
-    """Mean of the points from it on, up to a later change if one was found first."""
+    """Mean of the searched points from it on, up to a later change if one was found first."""
 
     p_value: float
     """Chance of a change this clear anywhere in the points that were searched."""
@@ -68,6 +71,12 @@ class Series(Record, frozen=True, kw_only=True):
 
     p_value: float | None = None
     """Chance of the clearest change anywhere in a series without one."""
+
+    known: int | None = None
+    """Samples (or clusters) with a score in all searched runs; `None` if runs aren't paired."""
+
+    samples: int | None = None
+    """Samples (or clusters) there are."""
 
     p_adjusted: float | None = None
     """The same adjusted for the number of series (Holm)."""

@@ -42,7 +42,22 @@ _LEGEND = (
 
 
 def change_text(series: Series) -> str:
-    """The first change in one line, or that there's none."""
+    """The first change in one line, or that there's none, and what was searched for it."""
+    return "; ".join([_found(series), *_limits(series)])
+
+
+def _limits(series: Series) -> Iterator[str]:
+    """What the search didn't see."""
+    if series.known is not None and series.known != series.samples:
+        yield f"searched over {series.known} of {series.samples} samples"
+    left_out = [
+        f"{point.label} ({point.incomplete})" for point in series.points if point.incomplete
+    ]
+    if left_out:
+        yield f"left out of the search: {', '.join(left_out)}"
+
+
+def _found(series: Series) -> str:
     if series.change is None:
         if series.p_adjusted is None:
             return f"no change was looked for: {series.note}"
@@ -73,8 +88,14 @@ def _section(series: Series) -> Iterator[str]:
     for place, point in enumerate(series.points):
         value = point.value
         interval = "" if value.low is None else f"[{write(value.low)}, {write(value.high)}]"
-        changed = series.change is not None and series.change.place == place
         cells = (point.label, (point.commit or "")[:12], point.created, write(value.value))
-        mark = "first change" if changed else ""
-        yield table_row((*map(markdown, cells), interval, str(value.n), mark))
+        rest = (interval, str(value.n), markdown(_mark(series, place)))
+        yield table_row((*map(markdown, cells), *rest))
     yield ""
+
+
+def _mark(series: Series, place: int) -> str:
+    if series.change is not None and series.change.place == place:
+        return "first change"
+    reason = series.points[place].incomplete
+    return f"incomplete: {reason}" if reason else ""

@@ -18,6 +18,7 @@ from harness.stats.paired_shares import paired_share_interval
 from harness.stats.power import minimum_detectable_difference, power_at
 from harness.stats.quantiles import (
     bootstrap_quantile_difference,
+    fewest_samples,
     quantile,
     quantile_interval,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "discordance",
     "estimate_mean",
     "f1_interval",
+    "fewest_samples",
     "holm",
     "independent_change",
     "mcnemar_exact",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.special import bdtr
 
@@ -9,12 +11,34 @@ from harness.stats.bootstrap import bootstrap_weights
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
-__all__ = ["bootstrap_quantile_difference", "quantile", "quantile_interval"]
+__all__ = [
+    "bootstrap_quantile_difference",
+    "fewest_samples",
+    "quantile",
+    "quantile_interval",
+]
 
 
 def quantile(values: Floats, q: float) -> float:
     """Sample quantile by linear interpolation between order statistics (Hyndman-Fan type 7)."""
     return float(np.quantile(values, q))
+
+
+def fewest_samples(q: float, level: float = LEVEL) -> int:
+    """Fewest independent samples whose order statistics reach a level.
+
+    With fewer, the largest of all is too likely to lie below a high quantile, or the smallest above
+    a low one: no interval between samples covers as often as it says.
+
+    Args:
+        q: Quantile in (0, 1).
+        level: Coverage.
+
+    Example:
+        >>> [fewest_samples(q, 0.95) for q in (0.5, 0.9, 0.99)]
+        [6, 36, 368]
+    """
+    return math.ceil(math.log((1 - level) / 2) / math.log(max(q, 1 - q)))
 
 
 def quantile_interval(
@@ -48,8 +72,8 @@ def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
     n, tail = len(ordered), (1 - level) / 2
     below = bdtr(np.arange(n), n, q)  # P(at most k of n samples lie below the quantile)
     low = int(np.searchsorted(below, tail, side="right")) - 1
-    high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
-    short = low < 0 or high > n - 1
+    high = int(np.searchsorted(below, 1 - tail, side="left"))
+    short = n < fewest_samples(q, level)
     method = "range of the data (too few samples)" if short else "order statistics"
     # With few samples even the largest is surely below a high quantile; the interpolated estimate
     # may then lie outside, and a table must not show an interval without its estimate.

@@ -52,7 +52,11 @@ METRICS = (
             high=None,
             unit="s",
         )
-        for name, kind in (("p50", Aggregation.MEDIAN), ("p90", Aggregation.P90))
+        for name, kind in (
+            ("p50", Aggregation.MEDIAN),
+            ("p90", Aggregation.P90),
+            ("p99", Aggregation.P99),
+        )
     ),
     MetricSpec(name="speed", score="per_second", high=None, unit="items/s"),
 )

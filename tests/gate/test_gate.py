@@ -83,6 +83,13 @@ def test_a_quantile_is_gated_by_its_bootstrap(tmp_path: Path):
     assert found.detectable > 0
 
 
+def test_a_quantile_of_few_clusters_is_undecided(tmp_path: Path):
+    low = rule("middle", margin=0.1, direction=Direction.LOWER)
+    found = only(gate(tmp_path, rows([1.0] * 4), rows([0.0] * 4), low))
+    assert found.verdict is GateVerdict.UNDECIDED
+    assert found.reason == "4 clusters are too few for a 90% interval, which takes 5"
+
+
 def test_a_small_drop_of_many_samples_is_within_the_margin(tmp_path: Path):
     base = share(2400, 3000)
     found = only(gate(tmp_path, rows(base), rows(flipped(base, 30))))
@@ -300,6 +307,23 @@ def test_a_drop_within_the_noise_is_no_regression(tmp_path: Path):
     assert (found.verdict, found.margin, found.floor) == (GateVerdict.UNDECIDED, 0.06, 0.06)
     wide = only(gate(tmp_path / "y", *pair, Policy(noise=noise(tmp_path, 0.2))))
     assert wide.verdict is GateVerdict.EQUIVALENT
+
+
+@pytest.mark.parametrize(("floor", "raised_from"), [(0.06, 0.03), (0.02, None)])
+def test_what_the_noise_does_is_said(tmp_path: Path, floor: float, raised_from: float | None):
+    report = gate(tmp_path, rows(BASE), rows(BASE), Policy(noise=noise(tmp_path, floor)))
+    assert (only(report).raised_from, only(report).floor) == (raised_from, floor)
+    said = f"two seeds of one model exceed a difference of {100 * floor:.1f} with a chance of 5%"
+    raised = ": margin raised from 3.0 to 6.0" if raised_from else ""
+    assert remarks(report) == ["t: no sample differs", f"t: {said}{raised}"]
+
+
+def test_a_true_drop_below_the_floor_passes_at_any_n(tmp_path: Path):
+    base = share(16000, 20000)
+    policy = Policy(noise=noise(tmp_path, 0.06))
+    found = only(gate(tmp_path, rows(base), rows(flipped(base, 1000)), policy))
+    assert (found.verdict, found.fails) == (GateVerdict.EQUIVALENT, False)
+    assert found.high < -0.04
 
 
 def test_noise_of_another_protocol_is_refused(tmp_path: Path):

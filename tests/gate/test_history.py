@@ -10,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
+from harness.aggregate import value_of
 from harness.cli.main import main
+from harness.columns import ColumnBuilder
 from harness.errors import BenchError, LedgerError, SpecError, UnknownNameError
 from harness.history import History, Series, measure_history, render
+from harness.history.measuring import standard_error
 from harness.history.plot import plot_history
-from tests.gate.made import ENVIRONMENT, flipped, made, rows, share
+from harness.records import MetricValue, RunStatus
+from harness.stats import estimate_mean
+from tests.gate.made import ENVIRONMENT, METRICS, flipped, made, rows, share
 
 BASE = share(240, 300)
 DOWN = flipped(BASE, 45)
@@ -138,6 +144,69 @@ def test_samples_unknown_in_one_run_are_left_out_of_the_comparison(tmp_path: Pat
     assert found.change.place == 1
     assert found.points[1].value.n == 298
 
+    text = render(measure_history(runs(tmp_path / "again", [BASE, holed, DOWN])), "md")
+    assert "; searched over 298 of 300 samples" in text
+    assert "incomplete" not in text
+
+
+def few(known: int) -> list[float | None]:
+    return [score if i < known else None for i, score in enumerate(BASE)]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 4])
+@pytest.mark.parametrize("size", [1, 3])
+def test_an_incomplete_run_blinds_no_others(tmp_path: Path, place: int, size: int):
+    complete = [BASE, BASE, DOWN, DOWN]
+    alone = only(measure_history(runs(tmp_path / "alone", complete, size)))
+    scores = [*complete[:place], few(10), *complete[place:]]
+    found = only(measure_history(runs(tmp_path, scores, size)))
+    assert found.p_adjusted == alone.p_adjusted < 0.001
+    assert (found.known, found.samples) == (300, 300)
+    assert found.change.place == alone.change.place + (place <= 2)
+    assert (found.change.before, found.change.after) == (alone.change.before, alone.change.after)
+    assert found.points[place].incomplete == "290 of 300 have no score"
+    assert sum(bool(point.incomplete) for point in found.points) == 1
+    text = render(measure_history(runs(tmp_path / "text", scores, size)), "md")
+    assert f"left out of the search: run{place} (290 of 300 have no score)" in text
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| run{place} ")]
+    assert row.endswith("| 10 | incomplete: 290 of 300 have no score |")
+
+
+def test_how_many_may_be_unknown_can_be_said(tmp_path: Path):
+    paths = runs(tmp_path, [BASE, few(200), DOWN])
+    for unknown, point in ((0.05, "100 of 300 have no score"), (0.4, "")):
+        found = only(measure_history(paths, unknown=unknown))
+        assert found.points[1].incomplete == point
+        assert found.known == (200 if unknown == 0.4 else 300)
+
+
+def test_interrupted_runs_are_shown_but_not_searched(tmp_path: Path):
+    paths = runs(tmp_path, [BASE, DOWN])
+    later = made(tmp_path, "later", {"t": rows(DOWN)}, created=day(9), status=RunStatus.INTERRUPTED)
+    found = only(measure_history([*paths, later]))
+    assert found.points[2].incomplete == "the run is interrupted"
+    assert found.change.place == 1
+    lone = only(measure_history([paths[0], later]))
+    assert (lone.p_value, lone.note) == (None, "one run is complete")
+    assert only(measure_history([later])).note == "no run is complete"
+
+
+def test_runs_without_a_sample_in_common_are_not_searched(tmp_path: Path):
+    halves = [[s if i % 2 == odd else None for i, s in enumerate(BASE)] for odd in (0, 1)]
+    found = only(measure_history(runs(tmp_path, halves), unknown=0.6))
+    assert (found.p_value, found.note) == (None, "no sample has a score in all runs")
+
+
+def test_errors_of_few_clusters_are_those_behind_the_interval(tmp_path: Path):
+    spec = next(spec for spec in METRICS if spec.name == "loss")
+    builder = ColumnBuilder(spec)
+    for row in rows([1.0, 0.5, 0.0, 1.0, 0.25]):
+        builder.add(row)
+    column = builder.column()
+    error = estimate_mean(column.values, column.clusters).standard_error
+    assert standard_error(spec, value_of(spec, column)) == pytest.approx(error)
+    assert np.isnan(standard_error(spec, MetricValue(name="loss", value=1.0)))
+
 
 def test_more_series_need_clearer_changes(tmp_path: Path):
     slight = flipped(BASE, 7)
@@ -178,6 +247,9 @@ def test_plots_repeat(tmp_path: Path, kind: str):
     for file in files:
         plot_history(history, file)
     assert files[0].read_bytes() == files[1].read_bytes()
+    holed = measure_history(runs(tmp_path / "holed", [BASE, few(10), DOWN]))
+    plot_history(holed, tmp_path / f"holed.{kind}")
+    assert (tmp_path / f"holed.{kind}").stat().st_size > 1000
     if kind == "svg":
         assert ET.parse(files[0]).getroot().tag.endswith("svg")
     else:

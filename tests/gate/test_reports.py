@@ -75,6 +75,22 @@ def test_text_says_everything(report: GateReport):
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize(("alpha", "level"), [(0.05, "90%"), (0.001, "99.8%"), (0.0005, "99.9%")])
+def test_the_legend_names_the_level(pair: tuple[Path, Path], alpha: float, level: str):
+    for format_ in ("text", "md"):
+        text = render(judge(*pair, Policy(alpha=alpha)), format_)  # type: ignore[arg-type]
+        assert f"with its {level} interval; " in text.splitlines()[-1]
+
+
+def test_the_legend_names_levels_of_rules(pair: tuple[Path, Path]):
+    rules = {"down": {"accuracy": MetricRule(alpha=0.001)}, "same": {"f1": MetricRule(alpha=0.01)}}
+    policy = Policy(tasks={**rules, "up": None})
+    report = judge(*pair, policy)
+    assert [one.level for one in report.metrics] == pytest.approx([0.998, 0.98, 0.9])
+    legend = render(report, "text").splitlines()[-1]
+    assert "with its 90% interval (99.8% of down, 98% of same f1); " in legend
+
+
 def test_undecided_that_fails_is_marked(pair: tuple[Path, Path]):
     text = render(judge(*pair, Policy(undecided=Undecided.FAIL)), "text")
     assert "undecided (fails)" in text

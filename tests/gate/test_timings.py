@@ -9,8 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness.columns import ColumnBuilder
 from harness.gate import GateVerdict, MetricRule, MetricVerdict, Policy, judge
-from tests.gate.made import ENVIRONMENT, made, rows
+from harness.gate.evidence import Columns, fewest_clusters, gather_ratio
+from harness.records import MetricSpec
+from harness.stats.clustered import Floats
+from tests.gate.made import ENVIRONMENT, METRICS, made, rows
 
 
 def timed(tmp_path: Path, name: str, factor: float, rounds: int = 40, **changes: Any) -> Path:
@@ -57,7 +61,63 @@ def test_the_median_of_ratios_uses_order_statistics(tmp_path: Path):
 def test_a_handful_of_rounds_is_undecided(tmp_path: Path):
     found = judged(tmp_path, 2.0, rounds=3)
     assert found.verdict is GateVerdict.UNDECIDED
-    assert found.reason == "3 rounds are too few for this level"
+    assert found.reason == "3 rounds are too few for a 90% interval, which takes 5"
+
+
+def jittered(tmp_path: Path, name: str, seconds: Floats, task: str = "t") -> Path:
+    data = rows([1.0] * len(seconds), seconds=seconds.tolist())
+    return made(tmp_path, name, {task: data})
+
+
+@pytest.mark.parametrize(("name", "fewest"), [("p90", 29), ("p99", 299)])
+@pytest.mark.parametrize("rounds", [3, 5, 10, 20])
+@pytest.mark.parametrize("factor", [1.0, 1.1, 3.0])
+def test_high_quantiles_of_few_rounds_are_undecided(
+    tmp_path: Path, name: str, fewest: int, rounds: int, factor: float
+):
+    rng = np.random.default_rng(rounds)
+    old, new = rng.lognormal(0, 0.1, (2, rounds))
+    paths = jittered(tmp_path, "old", old), jittered(tmp_path, "new", factor * new)
+    found = judge(*paths, policy(name)).metrics[0]
+    assert found.verdict is GateVerdict.UNDECIDED
+    assert found.reason.startswith(f"{rounds} rounds are too few for a 90% interval")
+    assert found.reason.endswith(f"which takes {fewest}")
+
+
+@pytest.mark.parametrize(("name", "rounds"), [("p90", 29), ("p99", 299)])
+def test_enough_rounds_are_judged(tmp_path: Path, name: str, rounds: int):
+    """More metrics need wider intervals, and so more rounds."""
+    rng = np.random.default_rng(0)
+    old, new = rng.lognormal(0, 0.1, (2, rounds))
+    paths = jittered(tmp_path, "old", old), jittered(tmp_path, "new", 2 * new)
+    assert judge(*paths, policy(name)).metrics[0].verdict is GateVerdict.REGRESSED
+    both = Policy(tasks={"t": {name: MetricRule(ratio=1.1), "speed": MetricRule(ratio=1.1)}})
+    first, second = judge(*paths, both).metrics
+    assert (first.verdict, second.verdict) == (GateVerdict.UNDECIDED, GateVerdict.REGRESSED)
+    assert "for a 95% interval" in first.reason
+
+
+def test_high_quantiles_err_as_seldom_as_they_say():
+    """At the fewest rounds that are judged, where the bootstrap is at its worst."""
+    rng, spec = np.random.default_rng(1), next(spec for spec in METRICS if spec.name == "p90")
+    alarms = cleared = 0
+    for _ in range(150):
+        old, new = rng.lognormal(0, 0.1, (2, fewest_clusters(spec, 0.9)))
+        alike, slower = (gather_ratio(spec, columns(spec, old, f * new), 0.9) for f in (1, 1.1))
+        alarms += alike.low > 1 and alike.high >= 1.1
+        cleared += slower.high < 1.1
+    # Of 150, a chance of 5% brings more than 13 in one case of a hundred.
+    assert max(alarms, cleared) <= 13
+
+
+def columns(spec: MetricSpec, old: Floats, new: Floats) -> Columns:
+    sides = []
+    for seconds in (old, new):
+        builder = ColumnBuilder(spec)
+        for row in rows([1.0] * len(seconds), seconds=seconds.tolist()):
+            builder.add(row)
+        sides.append(builder.column())
+    return Columns(*sides)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.compare import Change, Comparison, Difference, compare_runs, render
-from harness.compare.numbers import change_text
+from harness.compare.numbers import change_text, readable
 from harness.errors import LedgerError, UnknownNameError
 from harness.ledger import Ledger
 from harness.records import (
@@ -38,6 +38,7 @@ from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from harness.task import Task
 from model_adapters.null import NullModel
+from tests.gate.made import ENVIRONMENT, made, rows
 
 MakeRun: TypeAlias = Callable[..., Path]
 
@@ -256,6 +257,87 @@ def test_flips_are_the_samples_between_the_levels(make_run: MakeRun):
     assert {(flip.first, flip.second) for flip in comparison.flips} == {(Verdict.OK, Verdict.WRONG)}
     assert _of(comparison, "mean").only_first == len(comparison.flips)
     assert all(HOSTILE in flip.second_reason for flip in comparison.flips)
+
+
+def test_flips_are_grouped_by_direction(tmp_path: Path):
+    """Far more losses than are shown hide no gain."""
+    first = [1.0] * 250 + [0.0] * 3 + [None, 1.0]
+    second = [0.0] * 250 + [1.0] * 3 + [0.0, 1.0]
+    paths = (
+        made(tmp_path, name, {"t": rows(scores)})
+        for name, scores in (("one", first), ("two", second))
+    )
+    comparison = compare_runs(*paths)
+    titles = (
+        "250 ok in the first run alone",
+        "3 ok in the second run alone",
+        "1 ok in neither, for other reasons",
+    )
+    text = render(comparison, "md")
+    assert f"Samples of t that ended differently: {'; '.join(titles)}." in text
+    assert [text.count(way) for way in ("ok → wrong", "wrong → ok", "errored → wrong")] == [
+        10,
+        3,
+        1,
+    ]
+    assert "- and 240 more" in text
+    page = render(comparison, "html")
+    assert all(f"<summary>{title}</summary>" in page for title in titles)
+    assert "The first 200 of 250" in page
+    assert len(re.findall(r'<th scope="row">p\d+#0</th>', page)) == 204
+
+
+def test_a_direction_without_samples_is_said(make_run: MakeRun):
+    comparison = compare_runs(make_run(level=0.6), make_run(level=0.5))
+    count = len(comparison.flips)
+    for format_ in ("md", "html"):
+        text = render(comparison, format_)  # type: ignore[arg-type]
+        assert f"{count} ok in the first run alone" in text
+        assert "0 ok in the second run alone" in text
+        assert "neither" not in text
+
+
+def test_only_bounded_scores_count_flips(make_run: MakeRun):
+    comparison = compare_runs(make_run(level=0.6), make_run(level=0.5, seconds=2.0))
+    shown = {found.metric.name: readable(found).flips for found in comparison.differences}
+    assert shown["mean"] == f"+0 -{len(comparison.flips)}"
+    assert (shown["p50"], shown["total"]) == ("", "")
+
+
+def timed(
+    tmp_path: Path, name: str, factor: float, primary: str = "accuracy", **facts: Any
+) -> Path:
+    seconds = [factor * (1 + i / 1000) for i in range(80)]
+    environment = msgspec.structs.replace(ENVIRONMENT, **facts)
+    data = {"t": rows([1.0] * 80, seconds=seconds)}
+    return made(tmp_path, name, data, environment=environment, primary=primary)
+
+
+@pytest.mark.parametrize("primary", ["accuracy", "p50", "speed"])
+def test_timings_of_two_machines_are_not_judged(tmp_path: Path, primary: str):
+    old, new = timed(tmp_path, "old", 1.0, primary), timed(tmp_path, "new", 2.0, primary, cpu="B|")
+    comparison = compare_runs(old, new)
+    assert comparison.timings == "timed on another machine or software: cpu A and B|"
+    shown = [*comparison.differences, *comparison.categories]
+    timings = [found for found in shown if found.metric.is_timing]
+    assert {found.metric.name for found in timings} == {"p50", "p90", "p99", "speed"}
+    for found in timings:
+        assert found.change is Change.UNJUDGED
+        assert (found.p_value, found.p_adjusted, found.detectable) == (None, None, None)
+        assert found.difference == pytest.approx(found.second - found.first)
+    assert _of(comparison, "accuracy").change is not Change.UNJUDGED
+    for format_, reason in (("md", "cpu A and B\\|"), ("html", "cpu A and B|")):
+        text = render(comparison, format_)  # type: ignore[arg-type]
+        assert reason in text
+        assert "not judged" in text
+        assert "worse" not in text
+
+
+def test_timings_of_one_machine_are_judged(tmp_path: Path):
+    old, new = timed(tmp_path, "old", 1.0), timed(tmp_path, "new", 2.0, commit="def")
+    comparison = compare_runs(old, new)
+    assert comparison.timings == ""
+    assert {_of(comparison, name).change for name in ("p50", "speed")} == {Change.WORSE}
 
 
 def test_unknown_samples_are_left_out_of_both_sides(make_run: MakeRun):

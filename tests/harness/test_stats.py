@@ -15,6 +15,7 @@ from harness.stats import (
     bootstrap_weights,
     clip,
     estimate_mean,
+    fewest_samples,
     quantile,
     quantile_interval,
     student_interval,
@@ -216,6 +217,25 @@ def test_quantile_interval_covers_for_any_distribution(q: float):
         interval = quantile_interval(rng.lognormal(size=80), np.arange(80), q)
         hits += interval.low <= truth <= interval.high
     assert hits / 600 >= 0.93
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9, 0.99])
+def test_quantile_intervals_are_scipys(q: float, level: float):
+    values = np.random.default_rng(10).lognormal(size=500)
+    for n in (*range(2, 60), 100, 298, 299, 300, 500):
+        found = quantile_interval(values[:n], np.arange(n), q, level)
+        theirs = scipy_stats.quantile_test(values[:n], p=q).confidence_interval(level)
+        reached = bool(np.isfinite(theirs).all())
+        assert (n >= fewest_samples(q, level), "too few" in found.method) == (reached, not reached)
+        if reached:
+            assert found[:2] == (theirs.low, theirs.high)
+
+
+def test_ranks_of_the_median():
+    """The mean of Binomial(n, 1/2), and as many ranks to either side as 95% need."""
+    for n, ranks in ((6, (1, 6)), (9, (2, 8)), (20, (6, 15)), (100, (40, 61))):
+        assert quantile_interval(np.arange(1.0, n + 1), np.arange(n), 0.5)[:2] == ranks
 
 
 def test_few_samples_say_that_they_are_few():

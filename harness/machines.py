@@ -12,20 +12,20 @@ _FACTS = ("python", "platform", "cpu", "threads", "gpu")
 _OWN = "cheers-bench"  # the package under test may differ
 
 
-def why_not_timed_alike(first: RunManifest, second: RunManifest, hours: float) -> str:
+def why_not_timed_alike(first: RunManifest, second: RunManifest, hours: float | None = None) -> str:
     """Why timings of two runs can't be compared; empty if they can.
 
     Args:
         first: Manifest of one run.
         second: Manifest of the other.
-        hours: Most hours between their starts.
+        hours: Most hours between their starts; `None` is any.
     """
     changed = [*_differing(first, second), *_device(first, second)]
     if changed:
         return "timed on another machine or software: " + "; ".join(changed)
     starts = [dt.datetime.fromisoformat(manifest.created) for manifest in (first, second)]
     apart = abs((starts[1] - starts[0]).total_seconds()) / 3600
-    if apart > hours:
+    if hours is not None and apart > hours:
         return f"timed {apart:.0f} hours apart; the policy allows {hours:g}"
     return ""
 
