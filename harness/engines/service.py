@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
@@ -45,9 +44,10 @@ class ServiceTime(Record, frozen=True, kw_only=True):
         """
         return self._line_s(size) * fmean(self._ratios(size))
 
-    def draw_s(self, size: int, dice: random.Random) -> float:
-        """Seconds of one batch as it may happen."""
-        return self._line_s(size) * dice.choice(self._ratios(size))
+    def draw_s(self, size: int, draw: int) -> float:
+        """Seconds of one batch as it may happen; `draw` is a random number of any size."""
+        ratios = self._ratios(size)
+        return self._line_s(size) * ratios[draw % len(ratios)]
 
     def _line_s(self, size: int) -> float:
         return self.fixed_s + self.sample_s * size

@@ -11,6 +11,7 @@ import itertools
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from harness.engines.driving import drive
 from harness.engines.fleet import Began, Event, Idle, Lost, Ready, Reported
@@ -202,8 +203,8 @@ class SimulatedFleet:
         heapq.heappush(self._events, (moment, next(self._order), event))
 
     def _seconds(self, task: str, rows: Sequence[int]) -> float:
-        dice = random.Random(f"{self._seed}:{rows[0]}")  # whoever serves it, and whenever
-        return self._service[task].draw_s(len(rows), dice)
+        draw = crc32(f"{self._seed}:{rows[0]}".encode())  # whoever serves it, and whenever
+        return self._service[task].draw_s(len(rows), draw)
 
     def _death(self) -> float:
         rate = self._faults.deaths_per_hour / 3600

@@ -43,12 +43,12 @@ def test_256_workers_are_above_90_percent(singly: dict[str, ServiceTime]):
     assert found.bound_s / found.makespan_s > 0.9
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4, 8, 16, 32, 64, 128])
+@pytest.mark.parametrize("workers", [1, 16, 128])
 def test_fewer_workers_are_above_90_percent_too(singly: dict[str, ServiceTime], workers: int):
     assert forecast(GENEVAL, workers, 1, singly).efficiency > 0.9
 
 
-@pytest.mark.parametrize("workers", [1, 16, 64])
+@pytest.mark.parametrize("workers", [1, 64])
 def test_with_full_batches_64_workers_are(batched: dict[str, ServiceTime], workers: int):
     assert forecast(GENEVAL, workers, 8, batched).efficiency > 0.9
 

@@ -99,6 +99,7 @@ def test_the_null_model_gives_what_it_gives_locally(
     assert manifest.status is RunStatus.COMPLETE
 
 
+@pytest.mark.slow  # two processes import torch and load it
 def test_cheers_nano_gives_what_it_gives_locally(cluster: Cluster, make: Any, tmp_path: Path):
     tasks = (
         TaskRef(task="shapes-geneval", options={"prompts": 1, "images": 1}, limit=3),
