@@ -7,7 +7,7 @@ from typing import Any
 from harness.torch_support import Call, Part
 from model_adapters.hf_vlm.accounting import cache_bytes
 
-__all__ = ["parts", "prefill"]
+__all__ = ["fill_cache", "language_part", "parts", "prefill"]
 
 _NAMES = {
     "vision": ("visual", "vision_tower", "vision_model"),
@@ -29,13 +29,21 @@ def parts(model: Any) -> dict[str, Part]:
         if modules:
             found[name] = Part(modules[0])
     if "llm" in found:
-        per_token = cache_bytes(model, 1)
-        found["llm"] = Part(
-            found["llm"].module, _phase, lambda call: per_token * _rows(call) * _end(call)
-        )
+        found["llm"] = language_part(found["llm"].module, model)
     if hasattr(model, "lm_head"):
         found["lm_head"] = Part(model.lm_head)
     return found
+
+
+def language_part(module: Any, model: Any) -> Part:
+    """A language model of transformers, by prefill and decoding, with what it reads of its cache.
+
+    Args:
+        module: The language model.
+        model: What has its configuration and type.
+    """
+    per_token = cache_bytes(model, 1)
+    return Part(module, _phase, lambda call: per_token * _rows(call) * _end(call))
 
 
 def prefill(model: Any, tokens: int) -> int | None:
@@ -44,15 +52,24 @@ def prefill(model: Any, tokens: int) -> int | None:
     Returns:
         Bytes; `None` where the model's parts have names of their own.
     """
+    found = parts(model).get("llm")
+    return None if found is None else fill_cache(found.module, model, tokens)
+
+
+def fill_cache(module: Any, model: Any, tokens: int) -> int:
+    """Run a language model of transformers over tokens of zeros; bytes of the cache they fill.
+
+    Args:
+        module: The language model.
+        model: What has its configuration and type.
+        tokens: How many.
+    """
     import torch
 
-    found = parts(model).get("llm")
-    if found is None:
-        return None
     width = model.config.get_text_config().hidden_size
     embeds = torch.zeros(1, tokens, width, device=model.device, dtype=model.dtype)
     with torch.no_grad():
-        cache = found.module(inputs_embeds=embeds, use_cache=True).past_key_values
+        cache = module(inputs_embeds=embeds, use_cache=True).past_key_values
     return sum(int(layer.keys.nbytes + layer.values.nbytes) for layer in cache.layers)
 
 
