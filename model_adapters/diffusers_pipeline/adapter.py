@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from harness.components import ComponentWork
     from model_adapters.diffusers_pipeline.calling import Caller
 
 __all__ = ["DiffusersPipeline"]
@@ -100,7 +101,12 @@ class DiffusersPipeline(ModelAdapter):
         name="diffusers",
         summary="Any text-to-image or editing pipeline of diffusers, by folder or hub id.",
         capabilities=frozenset(
-            {Capability.GENERATE_IMAGE, Capability.EDIT_IMAGE, Capability.RECONSTRUCT}
+            {
+                Capability.GENERATE_IMAGE,
+                Capability.EDIT_IMAGE,
+                Capability.RECONSTRUCT,
+                Capability.COMPONENTS,
+            }
         ),
         licence="see the checkpoint",
         source="a folder, or https://huggingface.co",
@@ -225,6 +231,7 @@ class DiffusersPipeline(ModelAdapter):
             Capability.GENERATE_IMAGE: self._drawer is not None,
             Capability.EDIT_IMAGE: self._editor is not None,
             Capability.RECONSTRUCT: reconstructs,
+            Capability.COMPONENTS: True,
         }
         return frozenset(capability for capability, there in can.items() if there)
 
@@ -324,6 +331,14 @@ class DiffusersPipeline(ModelAdapter):
         from model_adapters.diffusers_pipeline.components import time_components
 
         return time_components(self._pipeline, self._device)
+
+    def watch_components(
+        self, *, count: bool
+    ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+        """Time, or operations and bytes, of text encoders, denoiser and VAE."""
+        from model_adapters.diffusers_pipeline.components import watch_components
+
+        return watch_components(self._pipeline, self._device, count=count)
 
     def _drawn(
         self,

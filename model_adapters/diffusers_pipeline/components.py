@@ -6,13 +6,23 @@ Hooks stand only while a call is watched, so nothing is left in a pipeline.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from harness.torch_support import wait_for
+from harness.components import ComponentWork
+from harness.torch_support import Part, wait_for, watch_parts
 
-__all__ = ["count_rows", "denoisers", "networks", "time_components", "time_modules"]
+__all__ = [
+    "count_rows",
+    "denoisers",
+    "networks",
+    "parts",
+    "time_components",
+    "time_modules",
+    "watch_components",
+]
 
 _DENOISERS = ("unet", "transformer", "transformer_2", "prior", "denoiser")
 
@@ -44,6 +54,28 @@ def _roles(pipeline: Any) -> Iterator[tuple[str, Any]]:
             for inner in ("encoder", "decoder"):
                 if hasattr(part, inner):
                     yield f"vae_{inner.removesuffix('r')}", getattr(part, inner)
+
+
+def parts(roles: Iterable[tuple[str, Any]]) -> dict[str, Part]:
+    """Modules to watch by what they do; a second one of a role is `ROLE_2`.
+
+    Example:
+        >>> list(parts([("text_encoder", None), ("vae", None), ("text_encoder", None)]))
+        ['text_encoder', 'vae', 'text_encoder_2']
+    """
+    found: dict[str, Part] = {}
+    seen: Counter[str] = Counter()
+    for role, module in roles:
+        seen[role] += 1
+        found[role if seen[role] == 1 else f"{role}_{seen[role]}"] = Part(module)
+    return found
+
+
+def watch_components(
+    pipeline: Any, device: str, *, count: bool
+) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+    """Time, or operations and bytes, of text encoders, denoiser, and both halves of the VAE."""
+    return watch_parts(parts(_roles(pipeline)), device, count=count)
 
 
 def time_components(pipeline: Any, device: str) -> AbstractContextManager[Mapping[str, float]]:

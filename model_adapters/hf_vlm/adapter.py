@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from harness.adapter import ModelAdapter, VisionTokens
@@ -31,12 +32,15 @@ from harness.torch_support import (
     guards_memory,
     let_go,
     one_of,
+    wait_for,
+    watch_parts,
     weights_sha256,
 )
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from harness.components import ComponentWork
     from model_adapters.hf_vlm.answering import Answer
     from model_adapters.hf_vlm.inputs import Inputs
 
@@ -67,7 +71,12 @@ class HFVisionLanguage(ModelAdapter):
         name="hf-vlm",
         summary="Any AutoModelForImageTextToText of transformers, by folder or hub id.",
         capabilities=frozenset(
-            {Capability.ANSWER, Capability.LOGLIKELIHOOD, Capability.VISION_TOKENS}
+            {
+                Capability.ANSWER,
+                Capability.LOGLIKELIHOOD,
+                Capability.VISION_TOKENS,
+                Capability.COMPONENTS,
+            }
         ),
         licence="see the checkpoint",
         source="a folder, or https://huggingface.co",
@@ -182,6 +191,22 @@ class HFVisionLanguage(ModelAdapter):
         from model_adapters.hf_vlm.accounting import account
 
         return account(self._checkpoint, width, height, self._device)
+
+    def prefill(self, tokens: int) -> int | None:
+        """Run the language model over as many tokens; they see each other as those of text do."""
+        from model_adapters.hf_vlm.watching import prefill
+
+        filled = prefill(self._checkpoint.model, tokens)
+        wait_for(self._device)
+        return filled
+
+    def watch_components(
+        self, *, count: bool
+    ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+        """Time, or operations and bytes, of the vision tower, projector and language model."""
+        from model_adapters.hf_vlm.watching import parts
+
+        return watch_parts(parts(self._checkpoint.model), self._device, count=count)
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""

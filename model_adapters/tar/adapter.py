@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,6 +38,8 @@ from harness.torch_support import (
     device_name,
     guards_memory,
     let_go,
+    wait_for,
+    watch_parts,
     weights_sha256,
 )
 from model_adapters.tar.arguments import SANA, Settings
@@ -45,6 +47,7 @@ from model_adapters.tar.arguments import SANA, Settings
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from harness.components import ComponentWork
     from model_adapters.hf_vlm.answering import Answer
     from model_adapters.hf_vlm.inputs import Inputs
     from model_adapters.tar.detokenizers import Detokenizer
@@ -55,7 +58,14 @@ __all__ = ["DRAWS", "UNDERSTANDS", "TarAdapter"]
 CODE_VERSION = "1"
 """Raised when the same weights and requests would give other responses."""
 
-UNDERSTANDS = frozenset({Capability.ANSWER, Capability.LOGLIKELIHOOD, Capability.VISION_TOKENS})
+UNDERSTANDS = frozenset(
+    {
+        Capability.ANSWER,
+        Capability.LOGLIKELIHOOD,
+        Capability.VISION_TOKENS,
+        Capability.COMPONENTS,
+    }
+)
 """What needs no de-tokenizer."""
 
 DRAWS = frozenset({Capability.GENERATE_IMAGE, Capability.RECONSTRUCT})
@@ -277,14 +287,35 @@ class TarAdapter(ModelAdapter):
         """Seconds in tokenizer, language model and de-tokenizer of the calls made inside."""
         from model_adapters.diffusers_pipeline.components import time_modules
 
+        return time_modules(self._roles(), self._device)
+
+    def watch_components(
+        self, *, count: bool
+    ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+        """Time, or operations and bytes, of the same parts; the language model by phase."""
+        from model_adapters.diffusers_pipeline.components import parts
+        from model_adapters.hf_vlm.watching import language_part
+
+        model = self._parts.language.model
+        found = {**parts(self._roles()), "llm": language_part(model, model)}
+        return watch_parts(found, self._device, count=count)
+
+    def prefill(self, tokens: int) -> int | None:
+        """Run the language model over as many tokens."""
+        from model_adapters.hf_vlm.watching import fill_cache
+
+        filled = fill_cache(self._parts.language.model, self._parts.language.model, tokens)
+        wait_for(self._device)
+        return filled
+
+    def _roles(self) -> list[tuple[str, Any]]:
         parts = self._parts
-        roles = [
+        return [
             ("ta_tok_encode", parts.ta_tok.encoder),
             ("llm", parts.language.model),
             ("ta_tok_decode", parts.ta_tok.decoder.vision_model),
             *(parts.detokenizer.roles if parts.detokenizer is not None else []),
         ]
-        return time_modules(roles, self._device)
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""

@@ -24,6 +24,15 @@ class Stability(Record, frozen=True, kw_only=True):
     cv: float | None
     """Coefficient of variation: sample standard deviation over mean; `None` for one round."""
 
+    robust_cv: float | None = None
+    """The same without regard to outliers: 1.4826 times the median absolute deviation, over the
+    median (Rousseeuw and Croux 1993); equal to the other for normal timings."""
+
+    @property
+    def outliers(self) -> bool:
+        """Whether a few timings alone make it noisy, so that the median still stands."""
+        return self.noisy and self.robust_cv is not None and self.robust_cv <= NOISY_CV
+
     @property
     def few(self) -> bool:
         """Whether there are too few timings to say anything about their spread."""
@@ -53,7 +62,10 @@ def stability(seconds: Sequence[float]) -> Stability:
     if not seconds:
         raise ValueError("there are no timings to judge")
     spread = statistics.stdev(seconds) / statistics.fmean(seconds) if len(seconds) > 1 else None
-    return Stability(rounds=len(seconds), cv=spread)
+    middle = statistics.median(seconds)
+    deviation = statistics.median(abs(value - middle) for value in seconds)
+    robust = 1.4826 * deviation / middle if len(seconds) > 1 else None
+    return Stability(rounds=len(seconds), cv=spread, robust_cv=robust)
 
 
 def stability_notes(judged: Mapping[str, Stability]) -> tuple[str, ...]:
@@ -63,7 +75,12 @@ def stability_notes(judged: Mapping[str, Stability]) -> tuple[str, ...]:
         >>> stability_notes({"a": stability([1.0, 1.0, 1.4]), "b": stability([1.0])})
         ('too noisy to compare: a (CV 20%)', 'too few rounds to compare: b (1)')
     """
-    noisy = [f"{name} (CV {it.cv:.0%})" for name, it in judged.items() if it.noisy]
+    noisy = [f"{name} ({_spread(it)})" for name, it in judged.items() if it.noisy]
     few = [f"{name} ({it.rounds})" for name, it in judged.items() if it.few]
     found = (("too noisy to compare", noisy), ("too few rounds to compare", few))
     return tuple(f"{what}: {', '.join(names)}" for what, names in found if names)
+
+
+def _spread(judged: Stability) -> str:
+    but = f", {judged.robust_cv:.0%} but for outliers" if judged.outliers else ""
+    return f"CV {judged.cv:.0%}{but}"

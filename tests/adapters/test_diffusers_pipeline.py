@@ -171,6 +171,17 @@ def test_time_goes_to_components(adapters: Any, family: str):
     assert hooks(adapter) == before
 
 
+@each_family
+def test_work_of_components_is_counted(adapters: Any, family: str):
+    adapter = adapters(family)
+    (request,) = requests()[:1]
+    with adapter.watch_components(count=True) as counted:
+        (response,) = adapter.generate_image([request])
+    assert min(counted[name].flops for name in ("text_encoder", "denoiser", "vae_decode")) > 0
+    assert counted["vae_decode"].calls == 1
+    assert counted["denoiser"].calls * 2 >= response.usage.nfe >= counted["denoiser"].calls
+
+
 def hooks(adapter: DiffusersPipeline) -> int:
     modules = [m for part in networks(adapter._pipeline).values() for m in part.modules()]
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
@@ -295,7 +306,11 @@ def edit(**fields: Any) -> EditImageRequest:
 
 def test_instruction_editing(folders: Any):
     adapter = built(folders("pix2pix"))
-    assert adapter.card.capabilities == {Capability.EDIT_IMAGE, Capability.RECONSTRUCT}
+    assert adapter.card.capabilities == {
+        Capability.EDIT_IMAGE,
+        Capability.RECONSTRUCT,
+        Capability.COMPONENTS,
+    }
     first, again, moved, other = (
         adapter.edit_image([request])
         for request in (edit(), edit(), edit(seed=5), edit(image=picture(1, 24, 16)))

@@ -236,6 +236,32 @@ def test_the_account_is_what_an_answer_uses(adapters: Any, family: str):
     assert adapter.answer([AnswerRequest(prompt="a", decoding=SHORT)])[0].usage.vision_tokens == 0
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parts_and_phases_are_watched(adapters: Any, family: str):
+    model = adapters(family)
+    request = questions(1)[0]
+    with model.watch_components(count=False) as timed:
+        (response,) = model.answer([request])
+    tokens = response.usage.completion_tokens
+    assert {"vision", "llm/prefill", "llm/decode", "lm_head"} <= set(timed)
+    assert timed["llm/prefill"].calls == 1
+    assert timed["llm/decode"].calls in (tokens - 1, tokens)
+    with model.watch_components(count=True) as counted:
+        model.answer([request])
+    assert {name: one.calls for name, one in counted.items()} == {
+        name: one.calls for name, one in timed.items()
+    }
+    assert all(one.flops > 0 for one in counted.values())
+    assert counted["llm/decode"].cache_bytes > counted["llm/prefill"].cache_bytes > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prefill_fills_the_cache_of_the_account(adapters: Any, family: str):
+    model = adapters(family)
+    account = model.vision_tokens(56, 56)
+    assert model.prefill(account.llm_tokens) == account.kv_cache_bytes
+
+
 def test_pictures_that_a_model_does_not_mark_are_not_counted_as_none(
     adapter: HFVisionLanguage, monkeypatch: pytest.MonkeyPatch
 ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import pytest
 
 from tasks.probes.stability import NOISY_CV, stability, stability_notes
@@ -48,3 +50,23 @@ def test_one_timing_has_no_spread():
 def test_no_timings_are_refused():
     with pytest.raises(ValueError, match="no timings"):
         stability([])
+
+
+def test_outliers_alone_are_called_so():
+    steady = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 3.0]
+    judged = stability(steady)
+    assert judged.noisy
+    assert judged.outliers
+    (note,) = stability_notes({"a": judged})
+    assert note == "too noisy to compare: a (CV 56%, 1% but for outliers)"
+
+
+def test_timings_that_vary_throughout_have_no_outliers():
+    assert not stability([0.8, 1.0, 1.2, 0.7, 1.3]).outliers
+    assert not stability([1.0, 1.0, 1.0, 1.0]).outliers
+
+
+def test_both_spreads_agree_for_normal_timings():
+    timings = list(NormalDist(1.0, 0.05).samples(20_000, seed=1))
+    judged = stability(timings)
+    assert judged.robust_cv == pytest.approx(judged.cv, rel=0.05)

@@ -287,6 +287,23 @@ def test_seconds_go_to_components(build: Build):
     assert min(seconds.values()) > 0
 
 
+def test_work_of_components_is_counted_by_phase(build: Build):
+    adapter = build()
+    with adapter.watch_components(count=True) as counted:
+        (answer,) = adapter.answer([AnswerRequest(prompt="?", images=(picture(),))])
+    assert counted["llm/prefill"].calls == 1
+    assert counted["llm/prefill"].flops > counted["ta_tok_encode"].flops > 0
+    tokens = answer.usage.completion_tokens
+    decoded = counted["llm/decode"].calls if "llm/decode" in counted else 0
+    assert decoded in (tokens - 1, tokens)
+
+
+def test_a_prefill_fills_the_cache_of_the_account(build: Build):
+    adapter = build()
+    account = adapter.vision_tokens(64, 64)
+    assert adapter.prefill(account.llm_tokens) == account.kv_cache_bytes
+
+
 def test_the_first_token_is_timed(build: Build):
     (answer,) = build().answer([AnswerRequest(prompt="?", images=(picture(),))])
     (image,) = build().generate_image(drawings()[:1])
