@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gpu test-slow gate check format bench docs train-nano lock clean
+.PHONY: help setup demo demo-compare test test-browser test-gpu test-slow gate check format bench docs train-nano lock clean
 
 help: ## Show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ demo: $(STAMP) ## Evaluate cheers-nano and controls on the smoke suite; print th
 	@$(BIN)/cheers-bench leaderboard $(DEMO_RUNS) --format md
 	@$(BIN)/cheers-bench report $(DEMO_RUNS) --out runs/demo/report
 	@echo "page: $(CURDIR)/runs/demo/leaderboard.html"
+
+# Further models, e.g. make demo-compare COMPARE_MODELS="cheers-nano tar:/checkpoints/tiny-tar"
+COMPARE_MODELS ?= cheers-nano cheers-nano-untrained
+
+demo-compare: $(STAMP) ## Models of every kind in one table: ours, diffusers, recorded, served; Pareto plots
+	$(BIN)/python -m recipes.compare --out runs/compare $(COMPARE_MODELS)
 
 test: $(STAMP) ## Run the default tests
 	$(BIN)/python -m pytest

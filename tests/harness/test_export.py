@@ -26,7 +26,7 @@ def test_jsonl_and_parquet_hold_the_same_rows(folder: Path):
     lines = export(folder, "jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     table = pq.read_table(export(folder, "parquet")).to_pylist()
-    assert len(rows) == len(table) == 5 * 40 + 5
+    assert len(rows) == len(table) == 5 * 40 + 36 + 5
     for row, flat in zip(rows, table, strict=True):
         for name in ("target", "data", "scores", "details"):
             flat[name] = json.loads(flat[name])
@@ -52,7 +52,7 @@ def test_rows_say_what_the_ledger_says(folder: Path):
 def test_export_to_a_named_file(folder: Path, tmp_path: Path):
     path = export(folder, "jsonl", tmp_path / "my.jsonl")
     assert path == tmp_path / "my.jsonl"
-    assert len(path.read_text().splitlines()) == 205
+    assert len(path.read_text().splitlines()) == 241
 
 
 def test_wrong_formats_and_folders_are_refused(folder: Path, tmp_path: Path):

@@ -37,7 +37,7 @@ def test_every_phase_ends_at_its_total(run: Run):
     listener = Listener()
     run(*ALL, progress=listener, batch_size=7)
     assert all(total == done for _, _, total, done in listener.phases)
-    assert listener.finished == len(listener.phases) == 5 * 2 + 1
+    assert listener.finished == len(listener.phases) == 6 * 2 + 1
     assert {phase for _, phase, _, _ in listener.phases} == {
         "asking the model about",
         "measuring",

@@ -1,0 +1,1 @@
+"""Models of every kind on the embedded tasks, in one table: `make demo-compare`."""
