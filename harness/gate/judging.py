@@ -178,12 +178,13 @@ def _savings(
 def _timed(case: Case, found: Evidence, ratio: float, context: _Context) -> MetricVerdict:
     alpha = case.rule.alpha or context.policy.alpha
     levels = 1 - 2 * alpha, 1 - 2 * alpha / context.metrics
-    plain, strict = (gather_ratio(case.spec, found.columns, level) for level in levels)
+    intervals = gather_ratio(case.spec, found.columns, levels)
     facts = _facts(found) | {"margin": ratio, "is_ratio": True, "difference": None}
     reason = _too_few(case.spec, found.difference.n, levels[1], unit="rounds")
-    if plain is None or strict is None:
+    if intervals is None:
         reason = reason or "a round took no time"
         return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
+    plain, strict = intervals
     first, second = found.difference.first, found.difference.second
     if first and second:
         faster = case.spec.direction is Direction.HIGHER
