@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.compare.records import Side
+from harness.compare.comparison import side_of
 from harness.errors import SpecError
 from harness.gate.cases import Case, find_cases, ignored_tasks
 from harness.gate.changes import changes
@@ -67,8 +67,8 @@ def judge(
         floors = _floors(policy, one)
         context = _Context(policy, floors, max(judged, 1) if policy.holm else 1, sequential)
         return GateReport(
-            baseline=_side(one),
-            candidate=_side(other),
+            baseline=side_of(one),
+            candidate=side_of(other),
             policy=policy,
             metrics=tuple(_verdicts(cases, context)),
             changed=tuple(changes(one.manifest.fingerprint, other.manifest.fingerprint, policy)),
@@ -234,7 +234,3 @@ def _verdict(case: Case, verdict: GateVerdict, *, reason: str = "", **facts: Any
         reason=reason,
         **facts,
     )
-
-
-def _side(source: Source) -> Side:
-    return Side(label=source.label, folder=source.where, fingerprint=source.manifest.fingerprint)

@@ -9,7 +9,14 @@ import numpy as np
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
-__all__ = ["bootstrap_mean", "bootstrap_sums", "bootstrap_weights", "cluster_sums", "draw_clusters"]
+__all__ = [
+    "bootstrap_mean",
+    "bootstrap_sums",
+    "bootstrap_weights",
+    "cluster_sums",
+    "draw_clusters",
+    "percentile_interval",
+]
 
 _CELLS = 1 << 22  # draws held at once: 32 MiB
 
@@ -53,10 +60,7 @@ def bootstrap_mean(
     """
     columns = np.stack([values, np.ones(len(values))], axis=1)
     totals, sizes = bootstrap_sums(columns, clusters, resamples=resamples, seed=seed).T
-    means = totals / sizes
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(low), float(high), "cluster bootstrap")
+    return percentile_interval(totals / sizes, level, "cluster bootstrap")
 
 
 def bootstrap_sums(
@@ -113,3 +117,10 @@ def draw_clusters(
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         yield rng.multinomial(groups, shares, size=count).astype(np.float64)
+
+
+def percentile_interval(draws: Floats, level: float, method: str) -> Interval:
+    """Ends of the middle of the resamples (B,); those without a value, as NaN, are left out."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high), method)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import bdtr
 
-from harness.stats.bootstrap import draw_clusters
+from harness.stats.bootstrap import draw_clusters, percentile_interval
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
@@ -88,7 +88,7 @@ def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
 
 def _by_bootstrap(values: Floats, clusters: Ints, q: float, level: float) -> Interval:
     (draws,) = _resampled([values], clusters, q)
-    return _percentiles(draws, level, "cluster bootstrap")
+    return percentile_interval(draws, level, "cluster bootstrap")
 
 
 def bootstrap_quantile_difference(
@@ -114,7 +114,7 @@ def bootstrap_quantile_differences(
 ) -> list[Interval]:
     """As `bootstrap_quantile_difference`, at several levels from the same resamples."""
     one, other = _resampled([first, second], clusters, q)
-    return [_percentiles(other - one, level, "paired cluster bootstrap") for level in levels]
+    return [percentile_interval(other - one, level, "paired cluster bootstrap") for level in levels]
 
 
 def _resampled(columns: Sequence[Floats], clusters: Ints, q: float) -> list[Floats]:
@@ -129,9 +129,3 @@ def _resampled(columns: Sequence[Floats], clusters: Ints, q: float) -> list[Floa
             picks = np.argmax(cumulative >= q * cumulative[:, -1:], axis=1)
             parts.append(values[order][picks])
     return [np.concatenate(parts) for parts in found]
-
-
-def _percentiles(draws: Floats, level: float, method: str) -> Interval:
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high), method)
