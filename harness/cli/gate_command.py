@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--candidate", required=True, type=_FILE, help="The same, to judge.")
 @click.option("--policy", "policy_file", type=_FILE, help="Policy (YAML); see docs/gate.md.")
-@click.option("--sequential", is_flag=True, help="Say where looking could have stopped.")
+@click.option("--sequential", is_flag=True, help="Advice: say where looking could have stopped.")
 @click.option(
     "--order-seed", type=int, default=0, show_default=True, help="Seed of the order of looking."
 )

@@ -19,7 +19,7 @@ from harness.pairing import pair_up
 from harness.records import RunManifest, ScoredSample, TaskPlan
 from harness.sources import Source, open_source
 
-__all__ = ["compare_runs", "named_tasks", "paired_samples", "why_not_comparable"]
+__all__ = ["compare_runs", "named_tasks", "paired_samples", "side_of", "why_not_comparable"]
 
 
 def compare_runs(
@@ -61,8 +61,8 @@ def compare_runs(
             for several in (differences, categories)
         )
     return Comparison(
-        first=_side(one),
-        second=_side(other),
+        first=side_of(one),
+        second=side_of(other),
         differences=tuple(adjusted(differences)),
         categories=tuple(categories),
         flips=tuple(flips),
@@ -182,5 +182,6 @@ def why_not_comparable(first: TaskPlan | None, second: TaskPlan | None) -> str:
     return ""
 
 
-def _side(source: Source) -> Side:
+def side_of(source: Source) -> Side:
+    """How tables name a run, and what exactly produced its numbers."""
     return Side(label=source.label, folder=source.where, fingerprint=source.manifest.fingerprint)

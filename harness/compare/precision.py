@@ -25,7 +25,7 @@ from harness.stats import (
 )
 from harness.stats.intervals import LEVEL
 
-__all__ = ["difference_interval", "precision"]
+__all__ = ["difference_interval", "error_behind", "precision"]
 
 
 def difference_interval(
@@ -121,8 +121,12 @@ def _of_quantile(spec: MetricSpec, first: ScoreColumn, second: ScoreColumn) -> P
     interval = difference_interval(spec, first, second)
     if interval is None:
         return PlainError(float("nan"), 0)
-    error = (interval.high - interval.low) / (2 * float(norm.ppf((1 + LEVEL) / 2)))
-    return PlainError(error, len(np.unique(first.clusters)) - 1)
+    return error_behind(interval.low, interval.high, len(np.unique(first.clusters)))
+
+
+def error_behind(low: float, high: float, clusters: int) -> PlainError:
+    """The error that a 95% interval of a bootstrap stands for."""
+    return PlainError((high - low) / (2 * float(norm.ppf((1 + LEVEL) / 2))), clusters - 1)
 
 
 def _estimate(spec: MetricSpec, first: ScoreColumn, second: ScoreColumn) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +11,14 @@ from scipy.stats import t as student
 from harness.aggregate import QUANTILES
 from harness.columns import ScoreColumn, by_cluster
 from harness.compare.measuring import measure_difference
-from harness.compare.precision import difference_interval, precision
+from harness.compare.precision import difference_interval, error_behind, precision
 from harness.compare.records import Difference
 from harness.records import Direction, MetricSpec
 from harness.stats import (
     Interval,
     Moves,
     PlainError,
-    bootstrap_quantile_difference,
+    bootstrap_quantile_differences,
     fewest_samples,
     quantile_interval,
 )
@@ -83,8 +84,15 @@ def gather(task: str, spec: MetricSpec, columns: Columns, *, primary: bool) -> E
     pair = _known(spec, columns)
     known: Moves | PlainError = PlainError(float("nan"), 0)
     if found.difference is not None and found.clusters > 1:
-        known = precision(spec, *pair)
+        known = _precision(found, pair)
     return Evidence(found, pair, known)
+
+
+def _precision(found: Difference, pair: Columns) -> Moves | PlainError:
+    """As `precision`; of quantiles from the interval that is there, not from another bootstrap."""
+    if found.metric.aggregation in QUANTILES and found.low is not None and found.high is not None:
+        return error_behind(found.low, found.high, found.clusters)
+    return precision(found.metric, *pair)
 
 
 def fewest_clusters(spec: MetricSpec, level: float, *, is_ratio: bool = False) -> int:
@@ -98,8 +106,10 @@ def fewest_clusters(spec: MetricSpec, level: float, *, is_ratio: bool = False) -
     return 2 if q is None else fewest_samples(q, level)
 
 
-def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval | None:
-    """Interval of how many times as long the candidate takes, over paired rounds.
+def gather_ratio(
+    spec: MetricSpec, columns: Columns, levels: Sequence[float]
+) -> list[Interval] | None:
+    """Intervals of how many times as long the candidate takes, over paired rounds.
 
     The median, and the mean, are compared by the median of the rounds' ratios with order
     statistics; higher quantiles by the bootstrap of the quantiles' ratio.
@@ -107,10 +117,11 @@ def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval |
     Args:
         spec: Definition of the metric; where higher is better, ratios are turned round.
         columns: Positive scores of both runs, of the same rounds; unknown ones are NaN.
-        level: Coverage; `fewest_clusters` says how many rounds it takes.
+        levels: Coverages; `fewest_clusters` says how many rounds each takes.
 
     Returns:
-        The interval, or `None` with fewer than two rounds or where a score isn't positive.
+        An interval of each level, or `None` with fewer than two rounds or where a score isn't
+        positive.
     """
     first, second = _known(spec, columns)
     if spec.direction is Direction.HIGHER:
@@ -121,12 +132,14 @@ def gather_ratio(spec: MetricSpec, columns: Columns, level: float) -> Interval |
     logs = np.log(first.values), np.log(second.values)
     q = QUANTILES.get(spec.aggregation, 0.5)
     if q == 0.5:
-        found = quantile_interval(logs[1] - logs[0], rounds, q, level)
+        found = [quantile_interval(logs[1] - logs[0], rounds, q, level) for level in levels]
     else:
-        found = bootstrap_quantile_difference(*logs, rounds, q, level)
-    if found is None:
-        return None
-    return Interval(float(np.exp(found.low)), float(np.exp(found.high)), found.method)
+        found = [*bootstrap_quantile_differences(*logs, rounds, q, levels)]
+    return [_exponential(interval) for interval in found if interval is not None]
+
+
+def _exponential(logs: Interval) -> Interval:
+    return Interval(float(np.exp(logs.low)), float(np.exp(logs.high)), logs.method)
 
 
 def _known(spec: MetricSpec, columns: Columns) -> Columns:

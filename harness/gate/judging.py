@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.compare.records import Side
+from harness.compare.comparison import side_of
 from harness.errors import SpecError
 from harness.gate.cases import Case, find_cases, ignored_tasks
 from harness.gate.changes import changes
@@ -67,8 +67,8 @@ def judge(
         floors = _floors(policy, one)
         context = _Context(policy, floors, max(judged, 1) if policy.holm else 1, sequential)
         return GateReport(
-            baseline=_side(one),
-            candidate=_side(other),
+            baseline=side_of(one),
+            candidate=side_of(other),
             policy=policy,
             metrics=tuple(_verdicts(cases, context)),
             changed=tuple(changes(one.manifest.fingerprint, other.manifest.fingerprint, policy)),
@@ -178,12 +178,13 @@ def _savings(
 def _timed(case: Case, found: Evidence, ratio: float, context: _Context) -> MetricVerdict:
     alpha = case.rule.alpha or context.policy.alpha
     levels = 1 - 2 * alpha, 1 - 2 * alpha / context.metrics
-    plain, strict = (gather_ratio(case.spec, found.columns, level) for level in levels)
+    intervals = gather_ratio(case.spec, found.columns, levels)
     facts = _facts(found) | {"margin": ratio, "is_ratio": True, "difference": None}
     reason = _too_few(case.spec, found.difference.n, levels[1], unit="rounds")
-    if plain is None or strict is None:
+    if intervals is None:
         reason = reason or "a round took no time"
         return _verdict(case, GateVerdict.UNDECIDED, reason=reason, **facts)
+    plain, strict = intervals
     first, second = found.difference.first, found.difference.second
     if first and second:
         faster = case.spec.direction is Direction.HIGHER
@@ -233,7 +234,3 @@ def _verdict(case: Case, verdict: GateVerdict, *, reason: str = "", **facts: Any
         reason=reason,
         **facts,
     )
-
-
-def _side(source: Source) -> Side:
-    return Side(label=source.label, folder=source.where, fingerprint=source.manifest.fingerprint)

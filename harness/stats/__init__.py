@@ -18,6 +18,7 @@ from harness.stats.paired_shares import paired_share_interval
 from harness.stats.power import minimum_detectable_difference, power_at
 from harness.stats.quantiles import (
     bootstrap_quantile_difference,
+    bootstrap_quantile_differences,
     fewest_samples,
     quantile,
     quantile_interval,
@@ -50,6 +51,7 @@ __all__ = [
     "Stop",
     "bootstrap_mean",
     "bootstrap_quantile_difference",
+    "bootstrap_quantile_differences",
     "bootstrap_ratio",
     "bootstrap_ratio_difference",
     "bootstrap_sums",

@@ -9,7 +9,14 @@ import numpy as np
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
-__all__ = ["bootstrap_mean", "bootstrap_sums", "bootstrap_weights", "cluster_sums"]
+__all__ = [
+    "bootstrap_mean",
+    "bootstrap_sums",
+    "bootstrap_weights",
+    "cluster_sums",
+    "draw_clusters",
+    "percentile_interval",
+]
 
 _CELLS = 1 << 22  # draws held at once: 32 MiB
 
@@ -26,7 +33,7 @@ def bootstrap_weights(clusters: Ints, resamples: int = 10_000, seed: int = 0) ->
         Counts, shape (B, n), float64.
     """
     names, cluster = np.unique(clusters, return_inverse=True)
-    return _draws(len(names), resamples, seed)[:, cluster]
+    return np.concatenate(list(draw_clusters(len(names), resamples, seed)))[:, cluster]
 
 
 def bootstrap_mean(
@@ -53,10 +60,7 @@ def bootstrap_mean(
     """
     columns = np.stack([values, np.ones(len(values))], axis=1)
     totals, sizes = bootstrap_sums(columns, clusters, resamples=resamples, seed=seed).T
-    means = totals / sizes
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(low), float(high), "cluster bootstrap")
+    return percentile_interval(totals / sizes, level, "cluster bootstrap")
 
 
 def bootstrap_sums(
@@ -82,7 +86,7 @@ def bootstrap_sums(
                [6.]])
     """
     sums = cluster_sums(columns, clusters)
-    parts = [draws @ sums for draws in _chunks(len(sums), resamples, seed)]
+    parts = [draws @ sums for draws in draw_clusters(len(sums), resamples, seed)]
     return np.concatenate(parts)
 
 
@@ -94,15 +98,29 @@ def cluster_sums(columns: Floats, clusters: Ints) -> Floats:
     )
 
 
-def _chunks(groups: int, resamples: int, seed: int) -> Iterator[Floats]:
+def draw_clusters(
+    groups: int, resamples: int, seed: int = 0, *, width: int = 0
+) -> Iterator[Floats]:
+    """How often each cluster occurs in each resample, some resamples at a time.
+
+    Args:
+        groups: Number of clusters G.
+        resamples: Number of resamples.
+        seed: Seed of the draws; they don't depend on how they're divided.
+        width: Values that the caller holds for each resample, where they are more than G.
+
+    Yields:
+        Counts (b, G), float64; the b add up to `resamples`.
+    """
     rng = np.random.default_rng(seed)
-    shares, rows = np.full(groups, 1 / groups), max(1, _CELLS // groups)
+    shares, rows = np.full(groups, 1 / groups), max(1, _CELLS // max(groups, width))
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
         yield rng.multinomial(groups, shares, size=count).astype(np.float64)
 
 
-def _draws(groups: int, resamples: int, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    shares = np.full(groups, 1 / groups)
-    return rng.multinomial(groups, shares, size=resamples).astype(np.float64)
+def percentile_interval(draws: Floats, level: float, method: str) -> Interval:
+    """Ends of the middle of the resamples (B,); those without a value, as NaN, are left out."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high), method)

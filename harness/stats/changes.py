@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.stats.clustered import Floats, Ints
+from harness.stats.clustered import Floats
+from harness.stats.swaps import swap_p_value
 
 __all__ = ["Split", "independent_change", "paired_change"]
 
-_EXACT_CLUSTERS = 12
-_CHUNK = 2048
 _ROUNDING = 1e-9
 
 
@@ -62,7 +62,12 @@ def paired_change(shares: Floats, *, resamples: int = 10_000, seed: int = 0) -> 
         return _split(results, 1, 1.0)
     found = np.abs(moved.sum(axis=1))
     place = int(np.argmax(found)) + 1
-    p_value = _swaps(moved, float(found.max()) - _ROUNDING * scale, resamples, seed)
+    reached = float(found.max()) - _ROUNDING * scale
+
+    def reaches(signs: Floats) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(signs @ moved.T).max(axis=1) >= reached)
+
+    p_value = swap_p_value(moved.shape[1], reaches, resamples=resamples, seed=seed)
     return _split(results, place, p_value)
 
 
@@ -118,26 +123,6 @@ def _split(results: Floats, place: int, p_value: float) -> Split:
 
 def _parts(place: int) -> tuple[slice, slice]:
     return slice(None, place), slice(place, None)
-
-
-def _swaps(moved: Floats, reached: float, resamples: int, seed: int) -> float:
-    """Share of swaps whose largest statistic reaches the observed one."""
-    clusters = moved.shape[1]
-    if clusters <= _EXACT_CLUSTERS:
-        bits = (np.arange(2**clusters)[:, None] >> np.arange(clusters)) & 1
-        return float(np.mean(_largest(bits, moved) >= reached))
-    rng, hits = np.random.default_rng(seed), 0
-    for start in range(0, resamples, _CHUNK):
-        count = min(_CHUNK, resamples - start)
-        bits = rng.integers(0, 2, (count, clusters))
-        hits += int(np.sum(_largest(bits, moved) >= reached))
-    return (1 + hits) / (1 + resamples)
-
-
-def _largest(bits: Ints, moved: Floats) -> Floats:
-    """Largest statistic over the places for each row of swaps (B,)."""
-    signs = 2.0 * bits.astype(np.float64) - 1.0
-    return np.asarray(np.abs(signs @ moved.T).max(axis=1), dtype=np.float64)
 
 
 def _likelihood_ratios(series: Floats, weights: Floats) -> Floats:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from harness.stats.clustered import Estimate, Floats, Ints, estimate_mean, student_quantile
-from harness.stats.intervals import LEVEL, Interval
+from harness.stats.clustered import Estimate, Floats, Ints, estimate_mean
+from harness.stats.intervals import LEVEL, Interval, student_interval
+from harness.stats.swaps import swap_p_value
 
 __all__ = [
     "Discordance",
@@ -20,9 +21,6 @@ __all__ = [
     "paired_interval",
     "sign_flip_test",
 ]
-
-_EXACT_CLUSTERS = 12
-_CHUNK = 2048
 
 
 class Discordance(NamedTuple):
@@ -70,10 +68,8 @@ def paired_interval(estimate: Estimate, level: float = LEVEL) -> Interval | None
     Returns:
         The interval, or `None` with too few clusters for a standard error.
     """
-    if not estimate.degrees > 0:
-        return None
-    margin = student_quantile(level, estimate.degrees) * estimate.standard_error
-    return Interval(estimate.value - margin, estimate.value + margin, "paired t, clustered")
+    found = student_interval(estimate, level)
+    return found and found._replace(method="paired t, clustered")
 
 
 def sign_flip_test(
@@ -88,8 +84,7 @@ def sign_flip_test(
     """Two-sided p-value of "which model is which doesn't matter", by swapping whole clusters.
 
     If the models are alike, swapping their scores within a cluster changes nothing but the sign of
-    its difference. Up to 12 clusters all sign patterns are tried; beyond, `resamples` random ones,
-    and the observed one counts among them, so p is never 0 (Phipson and Smyth 2010).
+    its difference; `swap_p_value` tries the swaps.
 
     Args:
         first: Scores of one model, shape (n,).
@@ -109,15 +104,9 @@ def sign_flip_test(
     if not len(sums):
         return 1.0
     reached = abs(sums.sum()) * (1 - 1e-12)
-    if len(sums) <= _EXACT_CLUSTERS:
-        return float(np.mean(np.abs(_all_signs(len(sums)) @ sums) >= reached))
-    rng = np.random.default_rng(seed)
-    hits = 0
-    for start in range(0, resamples, _CHUNK):
-        count = min(_CHUNK, resamples - start)
-        signs = rng.integers(0, 2, (count, len(sums)), dtype=np.int8) * 2 - 1
-        hits += int(np.sum(np.abs(signs @ sums) >= reached))
-    return (1 + hits) / (1 + resamples)
+    return swap_p_value(
+        len(sums), lambda signs: np.abs(signs @ sums) >= reached, resamples=resamples, seed=seed
+    )
 
 
 def discordance(first: Floats, second: Floats) -> Discordance:
@@ -176,9 +165,3 @@ def _cluster_sums(values: Floats, clusters: Ints, strata: Ints | None) -> Floats
     _, cluster = np.unique(clusters, return_inverse=True)
     shares = values / (sizes[stratum] * len(sizes))
     return np.bincount(cluster, weights=shares).astype(np.float64)
-
-
-def _all_signs(count: int) -> Floats:
-    """Every pattern of signs (2**count, count)."""
-    bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-    return 2.0 * bits.astype(np.float64) - 1.0

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import bdtr
 
-from harness.stats.bootstrap import bootstrap_weights
+from harness.stats.bootstrap import draw_clusters, percentile_interval
 from harness.stats.clustered import Floats, Ints
 from harness.stats.intervals import LEVEL, Interval
 
 __all__ = [
     "bootstrap_quantile_difference",
+    "bootstrap_quantile_differences",
     "fewest_samples",
     "quantile",
     "quantile_interval",
 ]
+
+_RESAMPLES = 2000
 
 
 def quantile(values: Floats, q: float) -> float:
@@ -83,16 +87,16 @@ def _by_order_statistics(ordered: Floats, q: float, level: float) -> Interval:
 
 
 def _by_bootstrap(values: Floats, clusters: Ints, q: float, level: float) -> Interval:
-    draws = _weighted_quantile(values, bootstrap_weights(clusters, resamples=2000), q)
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high), "cluster bootstrap")
+    (draws,) = _resampled([values], clusters, q)
+    return percentile_interval(draws, level, "cluster bootstrap")
 
 
 def bootstrap_quantile_difference(
     first: Floats, second: Floats, clusters: Ints, q: float, level: float = LEVEL
 ) -> Interval:
     """Percentile interval of the difference of two quantiles over the same samples.
+
+    Memory stays bounded, however many samples there are.
 
     Args:
         first: Shape (n,).
@@ -101,16 +105,27 @@ def bootstrap_quantile_difference(
         q: Quantile in (0, 1).
         level: Coverage.
     """
-    weights = bootstrap_weights(clusters, resamples=2000)
-    draws = _weighted_quantile(second, weights, q) - _weighted_quantile(first, weights, q)
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high), "paired cluster bootstrap")
+    (interval,) = bootstrap_quantile_differences(first, second, clusters, q, (level,))
+    return interval
 
 
-def _weighted_quantile(values: Floats, weights: Floats, q: float) -> Floats:
-    """The quantile of each resample (B,)."""
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[:, order], axis=1)
-    picks = np.argmax(cumulative >= q * cumulative[:, -1:], axis=1)
-    return np.asarray(values[order][picks], dtype=np.float64)
+def bootstrap_quantile_differences(
+    first: Floats, second: Floats, clusters: Ints, q: float, levels: Sequence[float]
+) -> list[Interval]:
+    """As `bootstrap_quantile_difference`, at several levels from the same resamples."""
+    one, other = _resampled([first, second], clusters, q)
+    return [percentile_interval(other - one, level, "paired cluster bootstrap") for level in levels]
+
+
+def _resampled(columns: Sequence[Floats], clusters: Ints, q: float) -> list[Floats]:
+    """The quantile of each column (n,) in each resample (B,); the same resamples for all."""
+    names, cluster = np.unique(clusters, return_inverse=True)
+    orders = [np.argsort(values, kind="stable") for values in columns]
+    found: list[list[Floats]] = [[] for _ in columns]
+    for draws in draw_clusters(len(names), _RESAMPLES, width=len(cluster)):
+        for values, order, parts in zip(columns, orders, found, strict=True):
+            cumulative = draws[:, cluster[order]]
+            np.cumsum(cumulative, axis=1, out=cumulative)
+            picks = np.argmax(cumulative >= q * cumulative[:, -1:], axis=1)
+            parts.append(values[order][picks])
+    return [np.concatenate(parts) for parts in found]

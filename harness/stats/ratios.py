@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.stats.bootstrap import bootstrap_sums, cluster_sums
+from harness.stats.bootstrap import bootstrap_sums, cluster_sums, percentile_interval
 from harness.stats.clustered import Estimate, Floats, Ints
 from harness.stats.intervals import LEVEL, Interval, student_interval, wilson_interval
+from harness.stats.swaps import swap_p_value
 
 __all__ = [
     "Parts",
@@ -27,8 +29,6 @@ __all__ = [
     "swap_ratio_test",
 ]
 
-_EXACT_CLUSTERS = 12
-_CHUNK = 2048
 _ROUNDING = 1e-12
 
 
@@ -177,7 +177,9 @@ def bootstrap_ratio(
     if len(np.unique(clusters)) < 2 or ratio(parts) is None:
         return None
     sums = bootstrap_sums(parts.stacked(), clusters, resamples=resamples, seed=seed)
-    return _percentiles(_of_sums(sums, exponential=parts.exponential), level, "cluster bootstrap")
+    return percentile_interval(
+        _of_sums(sums, exponential=parts.exponential), level, "cluster bootstrap"
+    )
 
 
 def paired_ratio_estimate(first: Parts, second: Parts, clusters: Ints) -> Estimate:
@@ -222,7 +224,7 @@ def bootstrap_ratio_difference(
     sums = bootstrap_sums(columns, clusters, resamples=resamples, seed=seed)
     draws = _of_sums(sums[:, 2:], exponential=second.exponential)
     draws -= _of_sums(sums[:, :2], exponential=first.exponential)
-    return _percentiles(draws, level, "paired cluster bootstrap")
+    return percentile_interval(draws, level, "paired cluster bootstrap")
 
 
 def swap_ratio_test(
@@ -246,26 +248,15 @@ def swap_ratio_test(
         return 1.0
     middle = (sums[0].sum(0) + sums[1].sum(0)) / 2
     reached = abs(observed[1] - observed[0]) - _ROUNDING
-    hits = tried = 0
-    for signs in _signs(len(half), resamples, seed):
+
+    def reaches(signs: Floats) -> NDArray[np.bool_]:
         moved = signs @ half
         gap = _of_sums(middle + moved, exponential=first.exponential)
         gap -= _of_sums(middle - moved, exponential=first.exponential)
         # A swap that empties a denominator leaves no difference to compare; it counts as reached.
-        hits += int(np.sum(~(np.abs(gap) < reached)))
-        tried += len(gap)
-    exact = len(half) <= _EXACT_CLUSTERS
-    return hits / tried if exact else (1 + hits) / (1 + tried)
+        return ~(np.abs(gap) < reached)
 
-
-def _signs(count: int, resamples: int, seed: int) -> list[Floats]:
-    if count <= _EXACT_CLUSTERS:
-        bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
-        return [2.0 * bits.astype(np.float64) - 1.0]
-    rng = np.random.default_rng(seed)
-    sizes = [min(_CHUNK, resamples - start) for start in range(0, resamples, _CHUNK)]
-    draws = (rng.integers(0, 2, (size, count)) for size in sizes)
-    return [2.0 * signs.astype(np.float64) - 1.0 for signs in draws]
+    return swap_p_value(len(half), reaches, resamples=resamples, seed=seed)
 
 
 def _influence(parts: Parts, sums: Floats) -> Floats:
@@ -292,10 +283,3 @@ def _of_sums(sums: Floats, *, exponential: bool) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.asarray(sums[..., 0] / sums[..., 1], dtype=np.float64)
     return np.exp(values) if exponential else values
-
-
-def _percentiles(draws: Floats, level: float, method: str) -> Interval:
-    """Ends of the middle of the draws; resamples with an empty denominator have no value."""
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high), method)

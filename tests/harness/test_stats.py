@@ -1,5 +1,6 @@
 """Intervals: against hand-computed cases, scipy, each other, and simulated coverage."""
 
+import tracemalloc
 from random import Random
 
 import numpy as np
@@ -12,6 +13,7 @@ from harness.stats import (
     Estimate,
     Interval,
     bootstrap_mean,
+    bootstrap_quantile_difference,
     bootstrap_weights,
     clip,
     estimate_mean,
@@ -21,6 +23,7 @@ from harness.stats import (
     student_interval,
     wilson_interval,
 )
+from harness.stats.bootstrap import draw_clusters
 
 SCORES = st.lists(st.floats(0, 1), min_size=2, max_size=40)
 
@@ -249,6 +252,41 @@ def test_clustered_quantiles_use_the_bootstrap():
     interval = quantile_interval(values, np.repeat(np.arange(30), 3), 0.5)
     assert interval.method == "cluster bootstrap"
     assert interval.low < quantile(values, 0.5) < interval.high
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("q", [0.5, 0.9])
+def test_differences_of_quantiles_are_those_of_each_resample(q: float, size: int):
+    """Repeating every sample as often as it was drawn, one resample after another."""
+    rng = np.random.default_rng(14)
+    first, second = rng.lognormal(size=(2, 60))
+    clusters = np.arange(60) // size
+    weights = bootstrap_weights(clusters, resamples=2000).astype(np.int64)
+    one, other = (
+        [np.quantile(np.repeat(v, w), q, method="inverted_cdf") for w in weights]
+        for v in (first, second)
+    )
+    moved = np.subtract(other, one)
+    for level in (0.9, 0.95):
+        found = bootstrap_quantile_difference(first, second, clusters, q, level)
+        expected = np.quantile(moved, [(1 - level) / 2, (1 + level) / 2])
+        assert found[:2] == pytest.approx(tuple(expected))
+
+
+def test_draws_do_not_depend_on_how_they_are_divided():
+    whole = np.concatenate(list(draw_clusters(7, 100, 3)))
+    rows = list(draw_clusters(7, 100, 3, width=1 << 21))
+    assert {len(part) for part in rows} == {2}
+    assert (np.concatenate(rows) == whole).all()
+
+
+def test_quantiles_of_many_samples_take_bounded_memory():
+    first, second = np.random.default_rng(15).lognormal(size=(2, 10_000))
+    tracemalloc.start()
+    bootstrap_quantile_difference(first, second, np.arange(10_000), 0.9)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2000 * 10_000 * 8  # one matrix of all resamples
 
 
 def test_a_lone_cluster_has_no_quantile_interval():
