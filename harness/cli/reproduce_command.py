@@ -15,6 +15,13 @@ __all__ = ["command"]
 @click.option("--run-as", help="The model on the command line; --model without it.")
 @click.option("--suite", default="paper", show_default=True, help="Suite with their protocols.")
 @click.option("--published", type=click.Path(path_type=Path), help="Folder of published numbers.")
+@click.option(
+    "--flips",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="Share of greedy answers that other kernels or another precision flip.",
+)
 @click.option("--plan", "planning", is_flag=True, help="What it would cost; runs nothing.")
 @click.option("--latency", type=click.Path(path_type=Path), help="With --plan: a run's probe.")
 @click.option(
@@ -28,6 +35,7 @@ def command(
     run_as: str | None,
     suite: str,
     published: Path | None,
+    flips: float,
     planning: bool,
     latency: Path | None,
     format_: str,
@@ -50,6 +58,7 @@ def command(
         folders,
         suites().get(suite),
         run_as or model,
+        flips=flips,
     )
     _show(to_json(found) if format_ == "json" else to_markdown(found), output)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from harness.errors import DataError
@@ -38,6 +39,9 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     value: float
     """As published."""
 
+    decimals: int = 0
+    """Decimals that were written: 0.630 has three; of 5e6 they're -6."""
+
     factor: float
     """What makes it our unit."""
 
@@ -57,6 +61,11 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     def ours(self) -> float:
         """The value in our unit."""
         return self.value * self.factor
+
+    @property
+    def rounding(self) -> float:
+        """Most that rounding moved the value, in our unit: half of the last digit written."""
+        return 0.5 * 10.0**-self.decimals * abs(self.factor)
 
 
 def published_folder() -> Path:
@@ -102,7 +111,10 @@ def _number(row: Mapping[str, str | None], where: str) -> PublishedNumber:
         raise DataError(f"{where}: kind is {cells['kind']!r}", f"write one of {', '.join(KINDS)}")
     texts = {name: cells[name] for name in _COLUMNS if name not in ("value", "factor")}
     return PublishedNumber(
-        **texts, value=_float(cells["value"], where), factor=_float(cells["factor"], where)
+        **texts,
+        value=_float(cells["value"], where),
+        decimals=_decimals(cells["value"]),
+        factor=_float(cells["factor"], where),
     )
 
 
@@ -114,3 +126,10 @@ def _float(text: str, where: str) -> float:
     if not math.isfinite(value):
         raise DataError(f"{where}: {text!r} isn't finite", "write it as 0.78")
     return value
+
+
+def _decimals(text: str) -> int:
+    """Decimals of a number that `_float` accepted."""
+    exponent = Decimal(text).as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101 -- it's finite
+    return -exponent

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.columns import ScoreColumn
 from harness.errors import BenchError
+from harness.published.chance import (
+    FLIPS,
+    Chance,
+    chance_of_draws,
+    chance_of_flips,
+    columns_of,
+)
 from harness.published.numbers import TRAINING, PublishedNumber
 from harness.records import (
     JsonValue,
@@ -23,7 +30,7 @@ from harness.records import (
     TaskStatus,
 )
 from harness.registry import tasks
-from harness.sources import open_source
+from harness.sources import Source, open_source
 
 __all__ = ["Line", "Reproduction", "Verdict", "reproduce"]
 
@@ -32,7 +39,7 @@ class Verdict(StrEnum):
     """What became of a published number."""
 
     REPRODUCED = "reproduced within noise"
-    """The 95% interval of the difference contains 0."""
+    """Chance alone may give the difference: its interval contains 0."""
 
     DIFFERS = "differs"
     """It doesn't."""
@@ -69,8 +76,8 @@ class Line(Record, frozen=True, kw_only=True):
     """Ours minus the published one, in our unit."""
 
     difference_low: float | None = None
-    """Lower end of the difference's 95% interval. What was published has an error too where it's
-    pictures that were drawn without a seed; of greedy answers to given questions it has none."""
+    """Lower end of the difference as far as chance may move it, at 95%; see `chance`. How the
+    number would vary with other questions isn't in it: that's the interval of `ours`."""
 
     difference_high: float | None = None
     """Upper end."""
@@ -100,6 +107,8 @@ class _Found(NamedTuple):
     manifest: RunManifest
     plan: TaskPlan
     result: TaskResult
+    columns: Mapping[str, ScoreColumn]
+    """Scores of the metrics that were published."""
 
 
 def reproduce(
@@ -108,6 +117,8 @@ def reproduce(
     folders: Sequence[Path],
     suite: Suite,
     run_as: str,
+    *,
+    flips: float = FLIPS,
 ) -> Reproduction:
     """Put a model's published numbers beside those of runs.
 
@@ -117,6 +128,7 @@ def reproduce(
         folders: Runs or baselines.
         suite: The published protocol of each task.
         run_as: How the model is named on the command line.
+        flips: Share of greedy answers that other kernels or another precision flip, 0 to 1.
 
     Raises:
         LedgerError: A run can't be read.
@@ -124,10 +136,11 @@ def reproduce(
     wanted = [n for n in numbers if n.model.lower() == model.lower() and n.task != TRAINING]
     known = {entry.task for entry in suite.entries}
     wanted = [number for number in wanted if number.task in known and " " not in number.metric]
-    found = list(_results(folders))
+    metrics = frozenset((number.task, number.metric) for number in wanted)
+    found = list(_results(folders, metrics))
     protocols = {entry.task: entry.options for entry in suite.entries}
     names = frozenset((model.lower(), run_as.partition(":")[0].lower()))
-    lines = [line for number in wanted for line in _lines(number, found, protocols, names)]
+    lines = [line for number in wanted for line in _lines(number, found, protocols, names, flips)]
     missing = tuple(
         dict.fromkeys(line.published.task for line in lines if line.verdict is Verdict.NOT_RUN)
     )
@@ -139,13 +152,21 @@ def reproduce(
     )
 
 
-def _results(folders: Sequence[Path]) -> Iterator[_Found]:
+def _results(folders: Sequence[Path], wanted: frozenset[tuple[str, str]]) -> Iterator[_Found]:
     for folder in folders:
         with open_source(folder) as source:
             for result in source.results():
                 plan = source.plan(result.task)
                 if plan is not None:
-                    yield _Found(source.label, source.manifest, plan, result)
+                    yield _found(source, plan, result, wanted)
+
+
+def _found(
+    source: Source, plan: TaskPlan, result: TaskResult, wanted: frozenset[tuple[str, str]]
+) -> _Found:
+    specs = [spec for spec in plan.metadata.metrics if (plan.task, spec.name) in wanted]
+    columns = columns_of(source.scored(plan.task), specs) if specs else {}
+    return _Found(source.label, source.manifest, plan, result, columns)
 
 
 def _lines(
@@ -153,9 +174,17 @@ def _lines(
     found: Sequence[_Found],
     protocols: Mapping[str, Mapping[str, JsonValue]],
     names: frozenset[str],
+    flips: float,
 ) -> list[Line]:
     lines = [
-        _line(number, one, value, spec, tuple(_obstacles(one, protocols[number.task], names)))
+        _line(
+            number,
+            one,
+            value,
+            spec,
+            tuple(_obstacles(one, protocols[number.task], names)),
+            flips=flips,
+        )
         for one in found
         if one.plan.task == number.task
         for value, spec in _values(one, number.metric)
@@ -176,9 +205,13 @@ def _line(
     value: MetricValue,
     spec: MetricSpec,
     obstacles: tuple[str, ...],
+    *,
+    flips: float,
 ) -> Line:
     assert value.value is not None  # noqa: S101 -- `_values` leaves the others out
-    interval = _difference(number, value, 2 if _drawn(one) else 1)
+    chance = _chance(number, one, value, spec, flips)
+    difference = value.value - number.ours
+    interval = chance and (difference - chance.below, difference + chance.above)
     return Line(
         published=number,
         verdict=Verdict.NOT_COMPARABLE if obstacles else _verdict(interval),
@@ -186,10 +219,10 @@ def _line(
         protocol=f"{one.plan.protocol.id} {one.plan.protocol.hash}",
         ours=value,
         unit=spec.unit,
-        difference=value.value - number.ours,
+        difference=difference,
         difference_low=interval and interval[0],
         difference_high=interval and interval[1],
-        reasons=(*obstacles, *_remarks(number, one)),
+        reasons=(*obstacles, *_remarks(number, one), *((chance.why,) if chance else ())),
     )
 
 
@@ -198,17 +231,14 @@ def _drawn(one: _Found) -> bool:
     return Modality.IMAGE in one.plan.metadata.outputs
 
 
-def _difference(
-    number: PublishedNumber, value: MetricValue, draws: int
-) -> tuple[float, float] | None:
-    """Ends of the difference's interval, where `draws` numbers have an error like that of ours."""
-    if value.value is None or value.low is None or value.high is None:
-        return None
-    below, above = value.value - value.low, value.high - value.value
-    if draws == 2:  # the lower end is reached if ours is too low or the published one too high
-        below = above = math.hypot(below, above)
-    difference = value.value - number.ours
-    return difference - below, difference + above
+def _chance(
+    number: PublishedNumber, one: _Found, value: MetricValue, spec: MetricSpec, flips: float
+) -> Chance | None:
+    """What chance may do to the difference."""
+    column = one.columns[spec.name]
+    if _drawn(one):
+        return chance_of_draws(spec, column, value, number.rounding)
+    return chance_of_flips(spec, column, value, number.rounding, flips)
 
 
 def _verdict(interval: tuple[float, float] | None) -> Verdict:
@@ -225,8 +255,6 @@ def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
         yield f"{one.manifest.model.name} is a control"
     if number.note:
         yield number.note
-    if _drawn(one):
-        yield "both are draws without a common seed, so the difference has the error of two"
 
 
 def _obstacles(

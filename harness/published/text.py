@@ -16,8 +16,8 @@ _HEAD = (
     "metric",
     "published",
     "ours",
-    "95% interval",
-    "difference [95%]",
+    "sampling [95%]",
+    "difference [chance, 95%]",
     "verdict",
     "run",
 )
