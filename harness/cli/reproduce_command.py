@@ -52,12 +52,14 @@ def command(
     if planning:
         _show(_costs(suite, run_as or model, latency), output)
         return
+    chosen = suites().get(suite)
     found = reproduce(
         model,
         read_published(published or published_folder()),
         folders,
-        suites().get(suite),
+        chosen,
         run_as or model,
+        variants=[suites().get(name) for name in chosen.variants],
         flips=flips,
     )
     _show(to_json(found) if format_ == "json" else to_markdown(found), output)

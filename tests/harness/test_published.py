@@ -7,17 +7,26 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.cli.main import main
-from harness.errors import DataError, ProtocolMismatchError
+from harness.errors import DataError, ProtocolMismatchError, UnknownNameError
 from harness.published import published_folder, read_published, reproduce, to_markdown, versus
+from harness.published.obstacles import Found, obstacles
 from harness.published.planning import Rates, _each, costs, costs_text, read_rates
-from harness.published.reproduction import Verdict
-from harness.records import Capability, Suite, SuiteEntry
-from harness.registry import suites
+from harness.published.records import Verdict
+from harness.records import (
+    Capability,
+    Suite,
+    SuiteEntry,
+    TaskPlan,
+    TaskResult,
+    TaskStatus,
+)
+from harness.registry import suites, tasks
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
 
@@ -207,9 +216,151 @@ def test_what_is_not_run_comes_with_the_command_that_runs_it(run: Path, tmp_path
     assert found.command in text
 
 
-def test_other_models_and_unknown_tasks_are_left_out(run: Path, tmp_path: Path):
-    published = numbers(tmp_path, row(1, model="Other"), row(2, task="nowhere"))
-    assert reproduce("toy", published, [run], SUITE, "null").lines == ()
+def test_what_has_no_number_of_ours_is_listed(run: Path, tmp_path: Path):
+    published = numbers(
+        tmp_path,
+        row(1, model="Other"),
+        row(26),
+        row(2, task="nowhere"),
+        row(3, metric="acuracy"),
+        row(4, task="training", metric="samples"),
+    )
+    found = reproduce("toy", published, [run], SUITE, "null")
+    assert [line.published.value for line in found.lines] == [26]
+    reasons = [(one.published.value, one.reason.partition(" or ")[0]) for one in found.left_out]
+    assert reasons == [
+        (2, "the suite toy has no such task"),
+        (3, "the task has no such metric; did you mean 'accuracy'"),
+        (4, "what training cost; the command versus shows it"),
+    ]
+    text = to_markdown(found)
+    assert "left out above:\n\n- nowhere accuracy: the suite toy" in text
+
+
+def test_a_model_of_which_nothing_is_published_is_refused(run: Path, tmp_path: Path):
+    with pytest.raises(UnknownNameError, match="model 'toyy'") as caught:
+        reproduce("toyy", numbers(tmp_path, row(26)), [run], SUITE, "null")
+    assert caught.value.remedy == "did you mean 'toy'?"
+    with pytest.raises(UnknownNameError) as caught:
+        reproduce("cheers", numbers(tmp_path, row(26)), [run], SUITE, "null")
+    assert caught.value.remedy == "there are numbers of Toy"
+
+
+def test_the_command_refuses_it_too(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        main(["reproduce", "--model", "cheeers"])
+    assert caught.value.code == 2
+    assert "did you mean 'cheers'?" in capsys.readouterr().err
+
+
+def test_a_number_that_a_finished_run_lacks_is_not_asked_for_again(tmp_path: Path):
+    """The first question is about no colour, so colours have no number."""
+    entry = SuiteEntry(task="easy-vqa", options={"questions": 1})
+    spec = RunSpec(
+        tasks=(TaskRef(task=entry.task, options=entry.options),),
+        model=ModelRef(name="null", label="ours"),
+        out=str(tmp_path / "small"),
+    )
+    execute(spec)
+    suite = Suite(name="toy", summary="Toy.", entries=(entry,))
+    published = numbers(tmp_path, row(26, task="easy-vqa", metric="accuracy_color"))
+    found = reproduce("toy", published, [tmp_path / "small"], suite, "null")
+    (line,) = found.lines
+    assert (line.verdict, line.ours, line.run) == (Verdict.ABSENT, None, "ours")
+    assert (found.missing, found.command) == ((), "")
+    assert "| not in the run | ours |" in to_markdown(found)
+
+
+def variant(name: str, questions: int, task: str = "shapes-mmbench", published: str = "") -> Suite:
+    entry = SuiteEntry(task=task, options={"questions": questions}, published_as=published)
+    return Suite(name=name, summary="Toy.", entries=(entry,))
+
+
+def test_a_run_of_any_published_variant_is_compared_and_named(run: Path, tmp_path: Path):
+    official = variant("toy-250", 250)
+    others = [variant("toy-10", 10), variant("toy-20", 20)]
+    published = numbers(tmp_path, row(26))
+    found = reproduce("toy", published, [run], official, "null", variants=others)
+    (line,) = found.lines
+    assert (line.verdict, line.variant) == (Verdict.REPRODUCED, "toy-10")
+    assert "compared with toy-10; it may have been published by toy-250, toy-20 as well" in (
+        line.reasons
+    )
+    assert found.variant_commands == (
+        "cheers-bench run --suite toy-20 --model null --out runs/toy-20",
+    )
+    assert "ours (toy-10)" in to_markdown(found)
+
+
+def test_a_variant_may_be_another_task(tmp_path: Path):
+    spec = RunSpec(
+        tasks=(TaskRef(task="easy-vqa", options={"questions": 10}),),
+        model=ModelRef(name="null", args={"answer": "yes"}),
+        out=str(tmp_path / "other"),
+    )
+    execute(spec)
+    published = numbers(tmp_path, row(26))
+    found = reproduce(
+        "toy",
+        published,
+        [tmp_path / "other"],
+        variant("toy", 10),
+        "null",
+        variants=[variant("toy-easy", 10, "easy-vqa", "shapes-mmbench")],
+    )
+    (line,) = found.lines
+    assert line.variant == "toy-easy"
+    assert line.verdict in (Verdict.REPRODUCED, Verdict.DIFFERS)
+
+
+def test_a_run_of_no_variant_is_compared_with_the_closest(run: Path, tmp_path: Path):
+    published = numbers(tmp_path, row(26))
+    (line,) = reproduce(
+        "toy", published, [run], variant("a", 250), "null", variants=[variant("b", 20)]
+    ).lines
+    assert line.verdict is Verdict.NOT_COMPARABLE
+    assert line.reasons[0] == "questions is 10, published with 250"
+
+
+GENEVALS = ("paper", "paper-readme", "paper-long", "paper-long-readme")
+
+
+@pytest.mark.parametrize("name", GENEVALS)
+def test_genevals_four_protocols_are_told_apart(name: str):
+    entries = {
+        suite: next(
+            entry
+            for entry in suites().get(suite).entries
+            if "geneval" in (entry.task, entry.published_as)
+        )
+        for suite in GENEVALS
+    }
+    own = entries[name]
+    task: Any = tasks().get(own.task)(own.options)
+    plan = TaskPlan(
+        task=own.task,
+        metadata=task.metadata,
+        protocol=task.protocol(0),
+        options=own.options,
+        limit=None,
+    )
+    result = TaskResult(
+        task=own.task,
+        status=TaskStatus.COMPLETE,
+        metrics=(),
+        verdicts={},
+        protocol_hash=plan.protocol.hash,
+        total=2212,
+    )
+    manifest: Any = SimpleNamespace(model=SimpleNamespace(name="cheers"))
+    one = Found("ours", manifest, plan, result, {})
+    fits = [
+        suite
+        for suite, entry in entries.items()
+        if entry.task == own.task and not list(obstacles(one, entry.options, {"cheers"}))
+    ]
+    assert fits == [name]
+    assert set(suites().get("paper").variants) == set(GENEVALS) - {"paper"}
 
 
 def test_the_command_prints_what_missing_runs_need(capsys: pytest.CaptureFixture[str]):
