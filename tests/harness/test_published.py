@@ -6,29 +6,37 @@ import csv
 import json
 import math
 import re
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.cli.main import main
 from harness.errors import DataError, ProtocolMismatchError, UnknownNameError
 from harness.published import published_folder, read_published, reproduce, to_markdown, versus
 from harness.published.obstacles import Found, obstacles
-from harness.published.planning import Rates, _each, costs, costs_text, read_rates
+from harness.published.planning import Cost, Rates, _each, costs, costs_text, read_rates
 from harness.published.records import Verdict
 from harness.records import (
+    AnswerRequest,
     Capability,
+    Response,
     Suite,
     SuiteEntry,
     TaskPlan,
     TaskResult,
     TaskStatus,
+    Timing,
+    Usage,
 )
-from harness.registry import suites, tasks
+from harness.registry import models, suites, tasks
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
+from model_adapters.null import NullModel
 
 COLUMNS = "model,task,metric,value,factor,unit,kind,source,note"
 SUITE = Suite(
@@ -387,9 +395,44 @@ def test_costs_come_from_the_plan_and_the_probe(tmp_path: Path):
     assert drawings.hours == pytest.approx(1.0)
     assert "question file" in problem.problem
     text = costs_text([answers, drawings, problem], rates)
-    assert "1.1 hours on toy" in text
+    assert "at least 1.1 hours on toy; 1 of 3 tasks unknown. Judges and detectors aren't" in text
     assert "- dpg-bench: dpg-bench needs its question file" in text
     assert "unknown without --latency" in costs_text([problem], Rates())
+
+
+def test_answers_cost_up_to_all_their_tokens():
+    (entry,) = (SuiteEntry(task="shapes-ocr", options={"words": 36}),)
+    limit = tasks().get("shapes-ocr")(entry.options).decoding()["max_new_tokens"]
+    seconds = {Capability.ANSWER: 1.0}
+    rates = Rates(seconds=seconds, ttft=0.5, tpot=10.0, device="toy")
+    (found,) = costs([entry], ModelRef(name="null"), rates)
+    assert found.hours == pytest.approx(0.01)
+    assert found.hours_at_most == pytest.approx(36 * (0.5 + 10 * limit) / 3600)
+    text = costs_text([found], rates)
+    assert f"0.0 hours on toy ({found.hours_at_most:.1f} if every answer takes all" in text
+    assert f"| 0.01 to {found.hours_at_most:.2f} |" in text
+    (quick,) = costs([entry], ModelRef(name="null"), Rates(seconds=seconds, tpot=1e-9))
+    assert quick.hours_at_most == quick.hours, "a limit that is never reached takes nothing off"
+    (plain,) = costs([entry], ModelRef(name="null"), Rates(seconds=seconds))
+    assert plain.hours_at_most is None
+
+
+def test_pictures_have_no_limit_of_tokens():
+    entry = SuiteEntry(task="shapes-geneval", options={"prompts": 1, "images": 1})
+    rates = Rates(seconds={Capability.GENERATE_IMAGE: 1.0}, ttft=0.5, tpot=10.0)
+    (found,) = costs([entry], ModelRef(name="null"), rates)
+    assert found.hours is not None
+    assert found.hours_at_most is None
+
+
+def test_what_a_model_cannot_do_costs_nothing():
+    found = [
+        Cost(task="done", samples=3600, hours=1.0),
+        Cost(task="not", applicable=False, problem="the model has no capability edit_image"),
+    ]
+    text = costs_text(found, Rates(device="toy"))
+    assert "another: 1.0 hours on toy. Judges" in text
+    assert "| not | - | - | - | - | - |" in text
 
 
 def test_rates_are_read_off_a_run(tmp_path: Path):
@@ -404,6 +447,35 @@ def test_rates_are_read_off_a_run(tmp_path: Path):
     assert set(rates.seconds) >= {Capability.ANSWER, Capability.GENERATE_IMAGE}
     assert all(seconds > 0 for seconds in rates.seconds.values())
     assert read_rates(None) == Rates()
+
+
+class Talker(NullModel):
+    """Writes three tokens, the first of them at once."""
+
+    def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
+        """The control's answers, with the tokens and times of a slow model."""
+        time.sleep(0.02)
+        usage, timing = Usage(completion_tokens=3), Timing(ttft_s=0.001)
+        return [
+            msgspec.structs.replace(response, usage=usage, timing=timing)
+            for response in super().answer(requests)
+        ]
+
+
+def test_ttft_and_tpot_are_read_off_a_run_that_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(models()._added, "talker", Talker)
+    options = {"rounds": 3, "batch_rounds": 1, "batch_sizes": [1], "warmup": 0}
+    spec = RunSpec(
+        tasks=(TaskRef(task="probe-latency", options=options),),
+        model=ModelRef(name="talker"),
+        out=str(tmp_path / "run"),
+    )
+    execute(spec)
+    rates = read_rates(tmp_path / "run")
+    assert rates.ttft == 0.001
+    assert rates.tpot == pytest.approx((rates.seconds[Capability.ANSWER] - 0.001) / 2)
 
 
 def test_pictures_cost_what_their_steps_cost():
