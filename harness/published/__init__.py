@@ -5,7 +5,8 @@ from harness.published.records import LeftOut, Line, Reproduction, Verdict
 from harness.published.reproduction import reproduce
 from harness.published.table import PublishedTable, published_table
 from harness.published.text import to_json, to_markdown
-from harness.published.versus import Versus, versus, versus_markdown
+from harness.published.versus import Versus, versus
+from harness.published.versus_text import versus_markdown
 
 __all__ = [
     "LeftOut",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,7 @@ class _Variant(NamedTuple):
     entry: SuiteEntry
 
 
-_Variants = Mapping[str, Sequence[_Variant]]
+_Variants: TypeAlias = Mapping[str, Sequence[_Variant]]
 """Protocols by the task under whose name they were published."""
 
 

@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from harness.cli.main import main
-from harness.errors import DataError, ProtocolMismatchError, UnknownNameError
-from harness.published import published_folder, read_published, reproduce, to_markdown, versus
+from harness.errors import DataError, UnknownNameError
+from harness.published import published_folder, read_published, reproduce, to_markdown
 from harness.published.obstacles import Found, obstacles
 from harness.published.planning import Cost, Rates, _each, costs, costs_text, read_rates
 from harness.published.records import Verdict
@@ -493,47 +493,6 @@ def test_an_edit_costs_what_edits_cost():
     seconds = {Capability.EDIT_IMAGE: 3.0, Capability.GENERATE_IMAGE: 10.0, Capability.ANSWER: 1.0}
     assert _each(entry, Rates(seconds=seconds)) == 3.0
     assert _each(entry, Rates(seconds={Capability.ANSWER: 1.0})) is None
-
-
-def test_published_and_measured_stand_apart(run: Path, tmp_path: Path):
-    published = numbers(tmp_path, row(70), row(60, model="Rival"), row(1, model="Rival", task="x"))
-    table = versus(("Toy", "Rival"), published, [run, run])
-    assert [(p.task, p.first, p.second) for p in table.published] == [
-        ("shapes-mmbench", 70, 60),
-        ("x", None, 1),
-    ]
-    measured = {(p.task, p.metric): p for p in table.measured}
-    circular = measured["shapes-mmbench", "circular"]
-    assert (circular.first, circular.second, circular.note) == (0, 0, "")
-    assert table.labels == ("ours", "ours")
-
-
-def test_measured_pairs_of_two_protocols_say_so(run: Path, tmp_path: Path):
-    spec = RunSpec(
-        tasks=(TaskRef(task="shapes-mmbench", options={"questions": 5}),),
-        model=ModelRef(name="null", args={"answer": "A"}),
-        out=str(tmp_path / "other"),
-    )
-    execute(spec)
-    table = versus(("Toy", "Rival"), numbers(tmp_path, row(70)), [run, tmp_path / "other"])
-    notes = {pair.task: pair.note for pair in table.measured}
-    assert notes["shapes-mmbench"] == "not comparable: two protocols"
-
-
-def test_one_run_is_no_pair(run: Path, tmp_path: Path):
-    with pytest.raises(ProtocolMismatchError, match="1 runs for two models"):
-        versus(("Toy", "Rival"), numbers(tmp_path, row(70)), [run])
-
-
-def test_versus_prints_cheers_beside_tar(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as caught:
-        main(["versus"])
-    assert not caught.value.code
-    text = capsys.readouterr().out
-    assert "| task | metric | Cheers | Tar-1.5B | |" in text
-    assert "83,000,000 | 403,000,000" in text
-    assert "mmbench\\_en\\_dev" in text
-    assert "Measured" not in text
 
 
 def test_the_table_is_plain_csv():
