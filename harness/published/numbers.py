@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from harness.errors import DataError
+from harness.errors import DataError, UnknownNameError
+from harness.names import suggest
 from harness.records import Record
 
-__all__ = ["KINDS", "TRAINING", "PublishedNumber", "published_folder", "read_published"]
+__all__ = [
+    "KINDS",
+    "TRAINING",
+    "PublishedNumber",
+    "numbers_of",
+    "published_folder",
+    "read_published",
+]
 
 KINDS = ("paper", "second-hand", "third-party")
 """How a number came to us; see `results/published/README.md`."""
@@ -90,6 +98,22 @@ def read_published(folder: Path) -> tuple[PublishedNumber, ...]:
     if not files:
         raise DataError(f"{folder} holds no .csv file", "see results/published/README.md")
     return tuple(number for file in files for number in _numbers(file))
+
+
+def numbers_of(model: str, numbers: Iterable[PublishedNumber]) -> list[PublishedNumber]:
+    """What was published of one model; case doesn't matter.
+
+    Raises:
+        UnknownNameError: Nothing was.
+    """
+    numbers = list(numbers)
+    found = [number for number in numbers if number.model.lower() == model.lower()]
+    if not found:
+        known = list(dict.fromkeys(number.model for number in numbers))
+        close = suggest(model.lower(), [name.lower() for name in known])
+        hint = close or f"there are numbers of {', '.join(known)}"
+        raise UnknownNameError(f"nothing is published here of a model {model!r}", hint)
+    return found
 
 
 def _numbers(file: Path) -> Iterator[PublishedNumber]:

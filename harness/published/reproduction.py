@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from harness.errors import BenchError, UnknownNameError
+from harness.errors import BenchError
 from harness.names import suggest
 from harness.published.chance import (
     FLIPS,
@@ -17,7 +17,7 @@ from harness.published.chance import (
     chance_of_flips,
     columns_of,
 )
-from harness.published.numbers import TRAINING, PublishedNumber
+from harness.published.numbers import TRAINING, PublishedNumber, numbers_of
 from harness.published.obstacles import Found, obstacles
 from harness.published.records import LeftOut, Line, Reproduction, Verdict
 from harness.records import (
@@ -80,7 +80,7 @@ def reproduce(
         UnknownNameError: Nothing is published of the model.
     """
     protocols = _by_published_task((suite, *variants))
-    wanted, left_out = _sorted_out(_of_model(model, numbers), protocols, suite)
+    wanted, left_out = _sorted_out(numbers_of(model, numbers), protocols, suite)
     setting = _Setting(
         protocols, frozenset((model.lower(), run_as.partition(":")[0].lower())), flips
     )
@@ -105,17 +105,6 @@ def _by_published_task(suites: Iterable[Suite]) -> dict[str, list[_Variant]]:
         for entry in suite.entries:
             variant = _Variant(suite.name, entry)
             found.setdefault(entry.published_as or entry.task, []).append(variant)
-    return found
-
-
-def _of_model(model: str, numbers: Iterable[PublishedNumber]) -> list[PublishedNumber]:
-    numbers = list(numbers)
-    found = [number for number in numbers if number.model.lower() == model.lower()]
-    if not found:
-        known = sorted({number.model for number in numbers})
-        close = suggest(model.lower(), [name.lower() for name in known])
-        hint = close or f"there are numbers of {', '.join(known)}"
-        raise UnknownNameError(f"nothing is published of a model {model!r}", hint)
     return found
 
 

@@ -246,7 +246,7 @@ def test_what_has_no_number_of_ours_is_listed(run: Path, tmp_path: Path):
 
 
 def test_a_model_of_which_nothing_is_published_is_refused(run: Path, tmp_path: Path):
-    with pytest.raises(UnknownNameError, match="model 'toyy'") as caught:
+    with pytest.raises(UnknownNameError, match="here of a model 'toyy'") as caught:
         reproduce("toyy", numbers(tmp_path, row(26)), [run], SUITE, "null")
     assert caught.value.remedy == "did you mean 'toy'?"
     with pytest.raises(UnknownNameError) as caught:
