@@ -50,6 +50,7 @@ test-gpu: $(STAMP) ## Run what needs a GPU, and hold CHEERS to its golden tensor
 	CHEERS_BENCH_DEVICE=cuda $(BIN)/python -m pytest tests/parity -k cheers
 
 gate: $(STAMP) ## Evaluate cheers-nano and fail if it got worse than its committed baseline
+	rm -rf runs/gate  # a finished run is never asked again, whatever the code has become since
 	$(BIN)/cheers-bench run --suite smoke --model cheers-nano --out runs/gate
 	$(BIN)/cheers-bench gate --baseline results/baselines/cheers-nano-smoke.jsonl \
 	  --candidate runs/gate --policy docs/gate.yaml

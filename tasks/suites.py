@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from harness.records import JsonValue, Suite, SuiteEntry
 
-__all__ = ["GENERATION", "PAPER", "PAPER_CORRECTED", "SHAPES", "SMOKE", "UNDERSTANDING"]
+__all__ = [
+    "GENERATION",
+    "PAPER",
+    "PAPER_CORRECTED",
+    "PAPER_LONG",
+    "PAPER_LONG_README",
+    "PAPER_README",
+    "SHAPES",
+    "SMOKE",
+    "UNDERSTANDING",
+]
 
 SMOKE = Suite(
     name="smoke",
@@ -101,8 +111,37 @@ PAPER = Suite(
             options={"preset": "cheers", "scorer": "legacy", "saved_as": "jpeg"},
         ),
     ),
+    variants=("paper-readme", "paper-long", "paper-long-readme"),
 )
 """The tasks of the official evaluation's scripts (AI9Stars/Cheers at commit da1cb77)."""
+
+PAPER_README = Suite(
+    name="paper-readme",
+    summary="CHEERS' GenEval with its README's alpha of 0.5; the suite paper has the script's 1.0.",
+    entries=(SuiteEntry(task="geneval", options={"preset": "cheers-readme"}),),
+)
+
+PAPER_LONG = Suite(
+    name="paper-long",
+    summary="CHEERS' GenEval with the rewritten prompts, by its script: alpha 1.0.",
+    entries=(
+        SuiteEntry(
+            task="geneval-long", options={"preset": "cheers-script"}, published_as="geneval"
+        ),
+    ),
+)
+
+PAPER_LONG_README = Suite(
+    name="paper-long-readme",
+    summary="CHEERS' GenEval with the rewritten prompts and its README's alpha of 0.5.",
+    entries=(
+        SuiteEntry(
+            task="geneval-long", options={"preset": "cheers-readme"}, published_as="geneval"
+        ),
+    ),
+)
+"""CHEERS' evaluation has both prompt sets, script and README differ in alpha, and no account of its
+table says which of the four it is."""
 
 _CORRECTED: dict[str, dict[str, JsonValue]] = {
     "mathvista": {"scorer": "corrected"},

@@ -15,6 +15,13 @@ __all__ = ["command"]
 @click.option("--run-as", help="The model on the command line; --model without it.")
 @click.option("--suite", default="paper", show_default=True, help="Suite with their protocols.")
 @click.option("--published", type=click.Path(path_type=Path), help="Folder of published numbers.")
+@click.option(
+    "--flips",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="Share of greedy answers that other kernels or another precision flip.",
+)
 @click.option("--plan", "planning", is_flag=True, help="What it would cost; runs nothing.")
 @click.option("--latency", type=click.Path(path_type=Path), help="With --plan: a run's probe.")
 @click.option(
@@ -28,6 +35,7 @@ def command(
     run_as: str | None,
     suite: str,
     published: Path | None,
+    flips: float,
     planning: bool,
     latency: Path | None,
     format_: str,
@@ -44,12 +52,15 @@ def command(
     if planning:
         _show(_costs(suite, run_as or model, latency), output)
         return
+    chosen = suites().get(suite)
     found = reproduce(
         model,
         read_published(published or published_folder()),
         folders,
-        suites().get(suite),
+        chosen,
         run_as or model,
+        variants=[suites().get(name) for name in chosen.variants],
+        flips=flips,
     )
     _show(to_json(found) if format_ == "json" else to_markdown(found), output)
 

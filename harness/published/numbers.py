@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
-from harness.errors import DataError
+from harness.errors import DataError, UnknownNameError
+from harness.names import suggest
 from harness.records import Record
 
-__all__ = ["KINDS", "TRAINING", "PublishedNumber", "published_folder", "read_published"]
+__all__ = [
+    "KINDS",
+    "TRAINING",
+    "PublishedNumber",
+    "numbers_of",
+    "published_folder",
+    "read_published",
+]
 
 KINDS = ("paper", "second-hand", "third-party")
 """How a number came to us; see `results/published/README.md`."""
@@ -38,6 +47,9 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     value: float
     """As published."""
 
+    decimals: int = 0
+    """Decimals that were written: 0.630 has three; of 5e6 they're -6."""
+
     factor: float
     """What makes it our unit."""
 
@@ -57,6 +69,11 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     def ours(self) -> float:
         """The value in our unit."""
         return self.value * self.factor
+
+    @property
+    def rounding(self) -> float:
+        """Most that rounding moved the value, in our unit: half of the last digit written."""
+        return 0.5 * 10.0**-self.decimals * abs(self.factor)
 
 
 def published_folder() -> Path:
@@ -83,6 +100,22 @@ def read_published(folder: Path) -> tuple[PublishedNumber, ...]:
     return tuple(number for file in files for number in _numbers(file))
 
 
+def numbers_of(model: str, numbers: Iterable[PublishedNumber]) -> list[PublishedNumber]:
+    """What was published of one model; case doesn't matter.
+
+    Raises:
+        UnknownNameError: Nothing was.
+    """
+    numbers = list(numbers)
+    found = [number for number in numbers if number.model.lower() == model.lower()]
+    if not found:
+        known = list(dict.fromkeys(number.model for number in numbers))
+        close = suggest(model.lower(), [name.lower() for name in known])
+        hint = close or f"there are numbers of {', '.join(known)}"
+        raise UnknownNameError(f"nothing is published here of a model {model!r}", hint)
+    return found
+
+
 def _numbers(file: Path) -> Iterator[PublishedNumber]:
     with file.open(newline="", encoding="utf-8") as lines:
         reader = csv.DictReader(lines)
@@ -102,7 +135,10 @@ def _number(row: Mapping[str, str | None], where: str) -> PublishedNumber:
         raise DataError(f"{where}: kind is {cells['kind']!r}", f"write one of {', '.join(KINDS)}")
     texts = {name: cells[name] for name in _COLUMNS if name not in ("value", "factor")}
     return PublishedNumber(
-        **texts, value=_float(cells["value"], where), factor=_float(cells["factor"], where)
+        **texts,
+        value=_float(cells["value"], where),
+        decimals=_decimals(cells["value"]),
+        factor=_float(cells["factor"], where),
     )
 
 
@@ -114,3 +150,10 @@ def _float(text: str, where: str) -> float:
     if not math.isfinite(value):
         raise DataError(f"{where}: {text!r} isn't finite", "write it as 0.78")
     return value
+
+
+def _decimals(text: str) -> int:
+    """Decimals of a number that `_float` accepted."""
+    exponent = Decimal(text).as_tuple().exponent
+    assert isinstance(exponent, int)  # noqa: S101 -- it's finite
+    return -exponent

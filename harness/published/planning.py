@@ -31,6 +31,12 @@ class Rates(Record, frozen=True, kw_only=True):
     seconds: Mapping[Capability, float] = {}
     """Median seconds of a request of each kind."""
 
+    ttft: float | None = None
+    """Median seconds to an answer's first token."""
+
+    tpot: float | None = None
+    """Median seconds of each further token."""
+
     steps: int | None = None
     """Denoising steps of the pictures that were timed."""
 
@@ -59,8 +65,20 @@ class Cost(Record, frozen=True, kw_only=True):
     hours: float | None = None
     """Hours one request after another, at the measured rates; batches take less."""
 
+    hours_at_most: float | None = None
+    """Hours if every answer takes all the tokens that it may; `None` where no TPOT was measured, or
+    nothing is answered."""
+
+    applicable: bool = True
+    """Whether the model can do it; if not it costs nothing."""
+
     problem: str = ""
     """Why nothing is known; empty if all is."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether its hours are missing from the total."""
+        return self.applicable and self.hours is None
 
 
 def read_rates(folder: Path | None) -> Rates:
@@ -78,6 +96,8 @@ def read_rates(folder: Path | None) -> Rates:
     return Rates(
         seconds={kind: value for kind, value in seconds.items() if value is not None},
         steps=_steps(found.defaults),
+        ttft=values.get("answer_ttft_p50"),
+        tpot=values.get("answer_tpot_p50"),
         device=found.device,
     )
 
@@ -102,15 +122,19 @@ def _cost(entry: SuiteEntry, model: ModelRef, rates: Rates) -> Cost:
         return Cost(task=entry.task, problem=error.what.splitlines()[0])
     if not work.applicable:
         lacks = ", ".join(work.missing)
-        return Cost(task=entry.task, problem=f"the model has no capability {lacks}")
+        return Cost(
+            task=entry.task, applicable=False, problem=f"the model has no capability {lacks}"
+        )
     each = _each(entry, rates)
+    hours = None if each is None else each * work.samples / 3600
     return Cost(
         task=entry.task,
         samples=work.samples,
         tokens_at_most=work.prompt_tokens_at_most + work.completion_tokens_at_most,
         images_in=work.images_in,
         images_out=work.images_out,
-        hours=None if each is None else each * work.samples / 3600,
+        hours=hours,
+        hours_at_most=_at_most(hours, entry, work, rates),
     )
 
 
@@ -120,11 +144,28 @@ def _planned(ref: TaskRef, model: ModelRef) -> PlannedWork:
     return work
 
 
+def _at_most(
+    hours: float | None, entry: SuiteEntry, work: PlannedWork, rates: Rates
+) -> float | None:
+    """Hours of answers that end at their limit; the probe's may have been shorter."""
+    kind = _charged(entry)
+    if hours is None or kind is not Capability.ANSWER or rates.tpot is None:
+        return None
+    seconds = work.samples * (rates.ttft or 0.0) + work.completion_tokens_at_most * rates.tpot
+    return max(hours, seconds / 3600)
+
+
+def _charged(entry: SuiteEntry) -> Capability | None:
+    """The kind of request that a task is charged for; `None` if it makes none that is timed."""
+    requires = tasks().get(entry.task)(entry.options).metadata.requires
+    return next((kind for kind in _KINDS if kind in requires), None)
+
+
 def _each(entry: SuiteEntry, rates: Rates) -> float | None:
     """Seconds of one request; those of pictures grow with the steps that the task demands."""
     task = tasks().get(entry.task)(entry.options)
-    needed = [kind for kind in _KINDS if kind in task.metadata.requires]
-    seconds = rates.seconds.get(needed[0]) if needed else None
+    kind = _charged(entry)
+    seconds = None if kind is None else rates.seconds.get(kind)
     asked = _steps(task.decoding())
     if seconds is None or asked is None:
         return seconds
@@ -137,25 +178,43 @@ def _steps(decoding: Mapping[str, JsonValue]) -> int | None:
 
 
 def costs_text(found: Sequence[Cost], rates: Rates) -> str:
-    """The costs as a Markdown table with their sum."""
+    """The costs as a Markdown table with their sum, which says what isn't in it."""
     rows = [
         "| task | requests | tokens ≤ | images in | images out | hours one by one |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         *(_row(cost) for cost in found),
     ]
-    known = [cost.hours for cost in found if cost.hours is not None]
-    total = (
-        f"{sum(known):.1f} hours on {rates.device}" if known else "unknown without --latency RUN"
-    )
     problems = [f"- {cost.task}: {cost.problem}" for cost in found if cost.problem]
-    return "\n".join([*rows, "", f"Estimated time, one request after another: {total}.", *problems])
+    return "\n".join([*rows, "", _total(found, rates), *problems])
+
+
+def _total(found: Sequence[Cost], rates: Rates) -> str:
+    known = [cost for cost in found if cost.hours is not None]
+    unknown = sum(cost.unknown for cost in found)
+    least = sum(cost.hours or 0.0 for cost in known)
+    most = sum(cost.hours_at_most or cost.hours or 0.0 for cost in known)
+    amount = f"{'at least ' if unknown else ''}{least:.1f} hours on {rates.device}"
+    if not known:
+        amount = "unknown without --latency RUN"
+    longer = f" ({most:.1f} if every answer takes all its tokens)" if most > least else ""
+    gaps = f"; {unknown} of {len(found)} tasks unknown" if unknown and known else ""
+    return (
+        f"Estimated time, one request after another: {amount}{longer}{gaps}. "
+        "Judges and detectors aren't included."
+    )
 
 
 def _row(cost: Cost) -> str:
     if cost.problem:
-        return f"| {cost.task} | ? | ? | ? | ? | ? |"
-    hours = "?" if cost.hours is None else f"{cost.hours:.2f}"
+        return f"| {cost.task} |" + (" ? |" if cost.applicable else " - |") * 5
     return (
         f"| {cost.task} | {cost.samples:,} | {cost.tokens_at_most:,} | {cost.images_in:,} | "
-        f"{cost.images_out:,} | {hours} |"
+        f"{cost.images_out:,} | {_hours(cost)} |"
     )
+
+
+def _hours(cost: Cost) -> str:
+    if cost.hours is None:
+        return "?"
+    most = cost.hours_at_most
+    return f"{cost.hours:.2f}" if most is None else f"{cost.hours:.2f} to {most:.2f}"

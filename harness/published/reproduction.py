@@ -2,104 +2,56 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from harness.errors import BenchError
-from harness.published.numbers import TRAINING, PublishedNumber
+from harness.names import suggest
+from harness.published.chance import (
+    FLIPS,
+    Chance,
+    chance_of_draws,
+    chance_of_flips,
+    columns_of,
+)
+from harness.published.numbers import TRAINING, PublishedNumber, numbers_of
+from harness.published.obstacles import Found, obstacles
+from harness.published.records import LeftOut, Line, Reproduction, Verdict
 from harness.records import (
-    JsonValue,
     MetricSpec,
     MetricValue,
     Modality,
-    Record,
-    RunManifest,
     Suite,
+    SuiteEntry,
     TaskPlan,
     TaskResult,
-    TaskStatus,
 )
 from harness.registry import tasks
-from harness.sources import open_source
+from harness.sources import Source, open_source
 
-__all__ = ["Line", "Reproduction", "Verdict", "reproduce"]
-
-
-class Verdict(StrEnum):
-    """What became of a published number."""
-
-    REPRODUCED = "reproduced within noise"
-    """The 95% interval of the difference contains 0."""
-
-    DIFFERS = "differs"
-    """It doesn't."""
-
-    NOT_COMPARABLE = "not comparable"
-    """Ours is of another model, of other data, options or samples, or has no interval."""
-
-    NOT_RUN = "not run"
-    """No run has the task with a number."""
+__all__ = ["reproduce"]
 
 
-class Line(Record, frozen=True, kw_only=True):
-    """One published number beside ours."""
+class _Variant(NamedTuple):
+    """One protocol by which a task's numbers may have been published."""
 
-    published: PublishedNumber
-    """The number."""
-
-    verdict: Verdict
-    """What became of it."""
-
-    run: str = ""
-    """Label of the run that ours is from."""
-
-    protocol: str = ""
-    """Protocol of ours: its name and hash."""
-
-    ours: MetricValue | None = None
-    """Our number with its interval."""
-
-    unit: str = ""
-    """Its unit; empty for a fraction."""
-
-    difference: float | None = None
-    """Ours minus the published one, in our unit."""
-
-    difference_low: float | None = None
-    """Lower end of the difference's 95% interval. What was published has an error too where it's
-    pictures that were drawn without a seed; of greedy answers to given questions it has none."""
-
-    difference_high: float | None = None
-    """Upper end."""
-
-    reasons: tuple[str, ...] = ()
-    """What sets the two apart besides chance."""
+    suite: str
+    entry: SuiteEntry
 
 
-class Reproduction(Record, frozen=True, kw_only=True):
-    """All published numbers of a model."""
-
-    model: str
-    """The model, as its authors call it."""
-
-    lines: tuple[Line, ...]
-    """In the order of the published numbers; one for each run that has the task."""
-
-    missing: tuple[str, ...]
-    """Tasks that no run has."""
-
-    command: str
-    """What runs them; empty if nothing is missing."""
+_Variants: TypeAlias = Mapping[str, Sequence[_Variant]]
+"""Protocols by the task under whose name they were published."""
 
 
-class _Found(NamedTuple):
-    label: str
-    manifest: RunManifest
-    plan: TaskPlan
-    result: TaskResult
+class _Setting(NamedTuple):
+    """What every line is judged by."""
+
+    variants: _Variants
+    names: frozenset[str]
+    flips: float
 
 
 def reproduce(
@@ -108,6 +60,9 @@ def reproduce(
     folders: Sequence[Path],
     suite: Suite,
     run_as: str,
+    *,
+    variants: Sequence[Suite] = (),
+    flips: float = FLIPS,
 ) -> Reproduction:
     """Put a model's published numbers beside those of runs.
 
@@ -117,17 +72,20 @@ def reproduce(
         folders: Runs or baselines.
         suite: The published protocol of each task.
         run_as: How the model is named on the command line.
+        variants: Other protocols by which the same numbers may have been published.
+        flips: Share of greedy answers that other kernels or another precision flip, 0 to 1.
 
     Raises:
         LedgerError: A run can't be read.
+        UnknownNameError: Nothing is published of the model.
     """
-    wanted = [n for n in numbers if n.model.lower() == model.lower() and n.task != TRAINING]
-    known = {entry.task for entry in suite.entries}
-    wanted = [number for number in wanted if number.task in known and " " not in number.metric]
-    found = list(_results(folders))
-    protocols = {entry.task: entry.options for entry in suite.entries}
-    names = frozenset((model.lower(), run_as.partition(":")[0].lower()))
-    lines = [line for number in wanted for line in _lines(number, found, protocols, names)]
+    protocols = _by_published_task((suite, *variants))
+    wanted, left_out = _sorted_out(numbers_of(model, numbers), protocols, suite)
+    setting = _Setting(
+        protocols, frozenset((model.lower(), run_as.partition(":")[0].lower())), flips
+    )
+    found = list(_results(folders, _metrics(wanted, protocols)))
+    lines = [line for number in wanted for line in _lines(number, found, setting)]
     missing = tuple(
         dict.fromkeys(line.published.task for line in lines if line.verdict is Verdict.NOT_RUN)
     )
@@ -136,79 +94,150 @@ def reproduce(
         lines=tuple(lines),
         missing=missing,
         command=_command(suite, missing, run_as) if missing else "",
+        left_out=tuple(left_out),
+        variant_commands=tuple(_variant_commands(variants, lines, run_as)),
     )
 
 
-def _results(folders: Sequence[Path]) -> Iterator[_Found]:
+def _by_published_task(suites: Iterable[Suite]) -> dict[str, list[_Variant]]:
+    found: dict[str, list[_Variant]] = {}
+    for suite in suites:
+        for entry in suite.entries:
+            variant = _Variant(suite.name, entry)
+            found.setdefault(entry.published_as or entry.task, []).append(variant)
+    return found
+
+
+def _sorted_out(
+    numbers: Iterable[PublishedNumber], protocols: _Variants, suite: Suite
+) -> tuple[list[PublishedNumber], list[LeftOut]]:
+    """Those that may have one of ours beside them, and the others with the reason."""
+    wanted, left_out = [], []
+    for number in numbers:
+        reason = _why_left_out(number, protocols, suite)
+        if reason:
+            left_out.append(LeftOut(published=number, reason=reason))
+        else:
+            wanted.append(number)
+    return wanted, left_out
+
+
+def _why_left_out(number: PublishedNumber, protocols: _Variants, suite: Suite) -> str:
+    if number.task == TRAINING:
+        return "what training cost; the command versus shows it"
+    if number.task not in protocols:
+        return _and_hint(
+            f"the suite {suite.name} has no such task", suggest(number.task, protocols)
+        )
+    known = _known_metrics(protocols[number.task])
+    if known and number.metric not in known:
+        return _and_hint("the task has no such metric", suggest(number.metric, known))
+    return ""
+
+
+def _and_hint(reason: str, hint: str) -> str:
+    return f"{reason}; {hint}" if hint else reason
+
+
+def _known_metrics(variants: Iterable[_Variant]) -> set[str]:
+    """Metrics of the tasks as they're here; empty if none is."""
+    known: set[str] = set()
+    for variant in variants:
+        try:
+            known |= {spec.name for spec in tasks().get(variant.entry.task).metadata.metrics}
+        except BenchError:  # runs of it can be read nevertheless
+            continue
+    return known
+
+
+def _metrics(wanted: Iterable[PublishedNumber], protocols: _Variants) -> frozenset[tuple[str, str]]:
+    """Tasks and metrics of ours that some published number may be compared with."""
+    return frozenset(
+        (variant.entry.task, number.metric)
+        for number in wanted
+        for variant in protocols[number.task]
+    )
+
+
+def _results(folders: Sequence[Path], wanted: frozenset[tuple[str, str]]) -> Iterator[Found]:
     for folder in folders:
         with open_source(folder) as source:
             for result in source.results():
                 plan = source.plan(result.task)
                 if plan is not None:
-                    yield _Found(source.label, source.manifest, plan, result)
+                    yield _found(source, plan, result, wanted)
 
 
-def _lines(
-    number: PublishedNumber,
-    found: Sequence[_Found],
-    protocols: Mapping[str, Mapping[str, JsonValue]],
-    names: frozenset[str],
-) -> list[Line]:
-    lines = [
-        _line(number, one, value, spec, tuple(_obstacles(one, protocols[number.task], names)))
-        for one in found
-        if one.plan.task == number.task
-        for value, spec in _values(one, number.metric)
-    ]
+def _found(
+    source: Source, plan: TaskPlan, result: TaskResult, wanted: frozenset[tuple[str, str]]
+) -> Found:
+    specs = [spec for spec in plan.metadata.metrics if (plan.task, spec.name) in wanted]
+    columns = columns_of(source.scored(plan.task), specs) if specs else {}
+    return Found(source.label, source.manifest, plan, result, columns)
+
+
+def _lines(number: PublishedNumber, found: Sequence[Found], setting: _Setting) -> list[Line]:
+    variants = setting.variants[number.task]
+    ours = {variant.entry.task for variant in variants}
+    lines = [_line(number, one, setting) for one in found if one.plan.task in ours]
     return lines or [Line(published=number, verdict=Verdict.NOT_RUN)]
 
 
-def _values(one: _Found, metric: str) -> Iterator[tuple[MetricValue, MetricSpec]]:
-    specs = {spec.name: spec for spec in one.plan.metadata.metrics}
-    for value in one.result.metrics:
-        if value.name == metric and value.value is not None and metric in specs:
-            yield value, specs[metric]
-
-
-def _line(
-    number: PublishedNumber,
-    one: _Found,
-    value: MetricValue,
-    spec: MetricSpec,
-    obstacles: tuple[str, ...],
-) -> Line:
-    assert value.value is not None  # noqa: S101 -- `_values` leaves the others out
-    interval = _difference(number, value, 2 if _drawn(one) else 1)
-    return Line(
+def _line(number: PublishedNumber, one: Found, setting: _Setting) -> Line:
+    variants = setting.variants[number.task]
+    variant, against = _closest(one, variants, setting.names)
+    line = Line(
         published=number,
-        verdict=Verdict.NOT_COMPARABLE if obstacles else _verdict(interval),
+        verdict=Verdict.ABSENT,
         run=one.label,
+        variant=variant.suite if len(variants) > 1 else "",
         protocol=f"{one.plan.protocol.id} {one.plan.protocol.hash}",
+        reasons=(*against, *_remarks(number, one), *_which(variant, variants)),
+    )
+    value = next((value for value in one.result.metrics if value.name == number.metric), None)
+    spec = next((spec for spec in one.plan.metadata.metrics if spec.name == number.metric), None)
+    if value is None or value.value is None or spec is None:
+        return line
+    chance = _chance(number, one, value, spec, setting.flips)
+    difference = value.value - number.ours
+    interval = chance and (difference - chance.below, difference + chance.above)
+    return msgspec.structs.replace(
+        line,
+        verdict=Verdict.NOT_COMPARABLE if against else _verdict(interval),
         ours=value,
         unit=spec.unit,
-        difference=value.value - number.ours,
+        difference=difference,
         difference_low=interval and interval[0],
         difference_high=interval and interval[1],
-        reasons=(*obstacles, *_remarks(number, one)),
+        reasons=(*line.reasons, *((chance.why,) if chance else ())),
     )
 
 
-def _drawn(one: _Found) -> bool:
+def _closest(
+    one: Found, variants: Sequence[_Variant], names: frozenset[str]
+) -> tuple[_Variant, tuple[str, ...]]:
+    """The published protocol that a run comes closest to, and what sets it apart from that."""
+    tried = [
+        (variant, tuple(obstacles(one, variant.entry.options, names)))
+        for variant in variants
+        if variant.entry.task == one.plan.task
+    ]
+    return min(tried, key=lambda pair: len(pair[1]))
+
+
+def _drawn(one: Found) -> bool:
     """Whether chance is in the published number as it is in ours: new pictures every time."""
     return Modality.IMAGE in one.plan.metadata.outputs
 
 
-def _difference(
-    number: PublishedNumber, value: MetricValue, draws: int
-) -> tuple[float, float] | None:
-    """Ends of the difference's interval, where `draws` numbers have an error like that of ours."""
-    if value.value is None or value.low is None or value.high is None:
-        return None
-    below, above = value.value - value.low, value.high - value.value
-    if draws == 2:  # the lower end is reached if ours is too low or the published one too high
-        below = above = math.hypot(below, above)
-    difference = value.value - number.ours
-    return difference - below, difference + above
+def _chance(
+    number: PublishedNumber, one: Found, value: MetricValue, spec: MetricSpec, flips: float
+) -> Chance | None:
+    """What chance may do to the difference."""
+    column = one.columns[spec.name]
+    if _drawn(one):
+        return chance_of_draws(spec, column, value, number.rounding)
+    return chance_of_flips(spec, column, value, number.rounding, flips)
 
 
 def _verdict(interval: tuple[float, float] | None) -> Verdict:
@@ -217,7 +246,7 @@ def _verdict(interval: tuple[float, float] | None) -> Verdict:
     return Verdict.REPRODUCED if interval[0] <= 0 <= interval[1] else Verdict.DIFFERS
 
 
-def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
+def _remarks(number: PublishedNumber, one: Found) -> Iterator[str]:
     """What a reader must know besides."""
     if number.kind != "paper":
         yield f"the published number is {number.kind}"
@@ -225,45 +254,12 @@ def _remarks(number: PublishedNumber, one: _Found) -> Iterator[str]:
         yield f"{one.manifest.model.name} is a control"
     if number.note:
         yield number.note
-    if _drawn(one):
-        yield "both are draws without a common seed, so the difference has the error of two"
 
 
-def _obstacles(
-    one: _Found, official: Mapping[str, JsonValue], names: frozenset[str]
-) -> Iterator[str]:
-    """Why ours isn't the number that was published."""
-    protocol = one.plan.protocol
-    if one.manifest.model.name.lower() not in names:
-        yield f"the run is of model {one.manifest.model.name}"
-    if one.result.status is not TaskStatus.COMPLETE:
-        yield "the run is incomplete"
-    if protocol.limit is not None:
-        yield f"only the first {protocol.limit} samples were run"
-    if protocol.dataset.name.endswith("-file"):
-        yield "the data aren't the official file"
-    for name, value in official.items():
-        given = one.plan.options.get(name)
-        if given != value:
-            shown = "the default" if given is None else given
-            yield f"{name} is {shown}, published with {value}"
-    for name, value in protocol.options.items():
-        if name not in official:
-            yield f"{name} is {value}, published with the default"
-    asked = _decoding(one.plan.task, official)
-    for name, value in protocol.decoding.items():
-        if asked is not None and asked.get(name) != value:
-            yield f"{name} is {value}, published with {asked.get(name, 'what the model has')}"
-    if "dataset" in one.plan.options and protocol.dataset.name != one.plan.metadata.dataset.name:
-        yield f"the data are {protocol.dataset.name}"
-
-
-def _decoding(task: str, official: Mapping[str, JsonValue]) -> Mapping[str, JsonValue] | None:
-    """Decoding that the published protocol demands; `None` if the task isn't here."""
-    try:
-        return tasks().get(task)(official).protocol(0).decoding
-    except BenchError:
-        return None
+def _which(variant: _Variant, variants: Sequence[_Variant]) -> Iterator[str]:
+    if len(variants) > 1:
+        others = ", ".join(one.suite for one in variants if one != variant)
+        yield f"compared with {variant.suite}; it may have been published by {others} as well"
 
 
 def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:
@@ -278,3 +274,19 @@ def _command(suite: Suite, missing: Sequence[str], run_as: str) -> str:
     return " ".join(
         ["cheers-bench run", *named, *options, f"--model {run_as}", f"--out runs/{suite.name}"]
     )
+
+
+def _variant_commands(
+    variants: Iterable[Suite], lines: Sequence[Line], run_as: str
+) -> Iterator[str]:
+    """Commands for the variants of published numbers that no run can be compared with."""
+    published = {line.published.task for line in lines}
+    compared = {
+        line.variant for line in lines if line.verdict in (Verdict.REPRODUCED, Verdict.DIFFERS)
+    }
+    for suite in variants:
+        theirs = {entry.published_as or entry.task for entry in suite.entries}
+        if suite.name not in compared and theirs & published:
+            yield (
+                f"cheers-bench run --suite {suite.name} --model {run_as} --out runs/{suite.name}"
+            )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.errors import UnknownNameError
-from harness.names import suggest
-from harness.published.numbers import PublishedNumber
+from harness.published.numbers import PublishedNumber, numbers_of
 from harness.records import Record
 
 __all__ = ["PublishedColumn", "PublishedRow", "PublishedTable", "published_table", "remarks"]
@@ -62,7 +60,7 @@ def published_table(
     """
     if not models:
         return None
-    by_model = [_of(model, numbers) for model in models]
+    by_model = [numbers_of(model, numbers) for model in models]
     columns = list(dict.fromkeys(_column(number) for found in by_model for number in found))
     return PublishedTable(
         columns=tuple(columns), rows=tuple(_row(found, columns) for found in by_model)
@@ -77,15 +75,6 @@ def remarks(table: PublishedTable) -> Iterator[tuple[str, str]]:
             yield row.model, source
         for note in dict.fromkeys(f"{n.task} {n.metric}: {n.note}" for n in numbers if n.note):
             yield row.model, note
-
-
-def _of(model: str, numbers: Sequence[PublishedNumber]) -> list[PublishedNumber]:
-    found = [number for number in numbers if number.model.lower() == model.lower()]
-    if not found:
-        known = list(dict.fromkeys(number.model for number in numbers))
-        hint = suggest(model, known) or f"there are numbers of {', '.join(known)}"
-        raise UnknownNameError(f"nothing is published here of a model {model!r}", hint)
-    return found
 
 
 def _column(number: PublishedNumber) -> PublishedColumn:

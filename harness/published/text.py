@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.layout import json_text, table_row
 from harness.numbers import unit_writer
-from harness.published.reproduction import Line, Reproduction, Verdict
+from harness.published.records import Line, Reproduction, Verdict
 from harness.text import markdown
 
 __all__ = ["number_text", "to_json", "to_markdown"]
@@ -16,8 +16,8 @@ _HEAD = (
     "metric",
     "published",
     "ours",
-    "95% interval",
-    "difference [95%]",
+    "sampling [95%]",
+    "difference [chance, 95%]",
     "verdict",
     "run",
 )
@@ -29,10 +29,10 @@ def to_json(reproduction: Reproduction) -> str:
 
 
 def to_markdown(reproduction: Reproduction) -> str:
-    """The table, the reasons below it, and the command that runs what is missing."""
-    return "\n".join(
-        [*_table(reproduction), "", *_reasons(reproduction), *_missing(reproduction), ""]
-    )
+    """The table; below it the reasons, what was left out, and commands for what is missing."""
+    parts = (_table, _reasons, _left_out, _missing, _variants)
+    shown = ("\n".join(part(reproduction)) for part in parts)
+    return "\n\n".join(filter(None, shown)) + "\n"
 
 
 def number_text(value: float | None, unit: str) -> str:
@@ -59,7 +59,8 @@ def _cells(line: Line) -> tuple[str, ...]:
     published = number_text(number.ours, line.unit if ours else "")
     if ours is None:
         published = f"{number.value:g} ({markdown(number.unit)})"
-        return number.task, number.metric, published, "-", "-", "-", line.verdict.value, "-"
+        run = _run(line) or "-"
+        return number.task, number.metric, published, "-", "-", "-", line.verdict.value, run
     low, high = (number_text(end, line.unit) for end in (ours.low, ours.high))
     return (
         number.task,
@@ -69,8 +70,12 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"[{low}, {high}]",
         _difference(line),
         line.verdict.value,
-        markdown(line.run),
+        _run(line),
     )
+
+
+def _run(line: Line) -> str:
+    return markdown(f"{line.run} ({line.variant})" if line.variant else line.run)
 
 
 def _difference(line: Line) -> str:
@@ -91,9 +96,24 @@ def _reasons(reproduction: Reproduction) -> Iterator[str]:
     yield f"- sources: {markdown('; '.join(sources))}"
 
 
+def _left_out(reproduction: Reproduction) -> Iterator[str]:
+    if reproduction.left_out:
+        yield "Published, and left out above:"
+        yield ""
+    for one in reproduction.left_out:
+        yield f"- {markdown(f'{one.published.task} {one.published.metric}: {one.reason}')}"
+
+
 def _missing(reproduction: Reproduction) -> Iterator[str]:
     if reproduction.missing:
-        yield ""
         yield f"Not run: {', '.join(reproduction.missing)}. This runs them:"
         yield ""
         yield f"    {reproduction.command}"
+
+
+def _variants(reproduction: Reproduction) -> Iterator[str]:
+    if reproduction.variant_commands:
+        yield "By which protocol a number was published isn't always stated. These run the others:"
+        yield ""
+    for command in reproduction.variant_commands:
+        yield f"    {command}"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypeAlias
 
 from harness.errors import ProtocolMismatchError
+from harness.machines import why_not_timed_alike
 from harness.published.numbers import PublishedNumber
-from harness.published.text import number_text
-from harness.records import MetricSpec, Record
+from harness.records import MetricSpec, MetricValue, Record, TaskPlan, TaskStatus
 from harness.sources import Source, open_source
-from harness.text import markdown
 
-__all__ = ["Pair", "Versus", "versus", "versus_markdown"]
+__all__ = ["Measured", "MeasuredPair", "PublishedPair", "Versus", "versus"]
 
 _PAIR = 2
+_Published: TypeAlias = dict[tuple[str, str], list[PublishedNumber]]
 
 
-class Pair(Record, frozen=True, kw_only=True):
-    """One quantity of both models."""
+class PublishedPair(Record, frozen=True, kw_only=True):
+    """One quantity of both models, as it was published."""
 
     task: str
     """Our task, or `training`."""
@@ -27,17 +29,46 @@ class Pair(Record, frozen=True, kw_only=True):
     metric: str
     """What is compared."""
 
-    first: float | None
+    first: PublishedNumber | None
     """Of the first model; `None` if it isn't known."""
 
-    second: float | None
+    second: PublishedNumber | None
     """Of the second model."""
+
+
+class Measured(Record, frozen=True, kw_only=True):
+    """One number of a run."""
+
+    value: MetricValue
+    """The number with its interval and what it's of."""
 
     unit: str
     """Unit; empty for a fraction."""
 
+    protocol: str
+    """Hash of the protocol."""
+
+    complete: bool
+    """Whether every sample of the task has a known verdict."""
+
+
+class MeasuredPair(Record, frozen=True, kw_only=True):
+    """One quantity of both models, as it was measured here."""
+
+    task: str
+    """Our task."""
+
+    metric: str
+    """What is compared."""
+
+    first: Measured | None
+    """Of the first run; `None` if it has no such number."""
+
+    second: Measured | None
+    """Of the second run."""
+
     note: str = ""
-    """What a reader must know; of a measured pair, why it mustn't be compared."""
+    """Why the two mustn't be compared; empty if they may."""
 
 
 class Versus(Record, frozen=True, kw_only=True):
@@ -49,17 +80,14 @@ class Versus(Record, frozen=True, kw_only=True):
     labels: tuple[str, str]
     """Labels of measured rows; empty without runs."""
 
-    published: tuple[Pair, ...]
+    published: tuple[PublishedPair, ...]
     """What others published."""
 
-    measured: tuple[Pair, ...]
+    measured: tuple[MeasuredPair, ...]
     """What was measured here."""
 
-
-class _Measured(NamedTuple):
-    value: float | None
-    protocol: str
-    spec: MetricSpec
+    timing: str = ""
+    """Why timings of the two runs can't be compared; empty if they can."""
 
 
 def versus(
@@ -79,100 +107,96 @@ def versus(
         raise ProtocolMismatchError(
             f"{len(folders)} runs for two models", "give one run of each model, or none"
         )
-    labels: tuple[str, str] = ("", "")
-    measured: tuple[Pair, ...] = ()
-    if folders:
-        with open_source(folders[0]) as one, open_source(folders[1]) as other:
-            labels = (one.label, other.label)
-            measured = tuple(_measured(one, other))
-    return Versus(
-        models=models,
-        labels=labels,
-        published=tuple(_published(models, numbers)),
-        measured=measured,
-    )
+    published = tuple(_published(models, numbers))
+    if not folders:
+        return Versus(models=models, labels=("", ""), published=published, measured=())
+    with open_source(folders[0]) as one, open_source(folders[1]) as other:
+        # Of two models, hours apart on one machine is the usual case.
+        timing = why_not_timed_alike(one.manifest, other.manifest, math.inf)
+        return Versus(
+            models=models,
+            labels=(one.label, other.label),
+            published=published,
+            measured=tuple(_measured(one, other, timing)),
+            timing=timing,
+        )
 
 
-def _published(models: tuple[str, str], numbers: Iterable[PublishedNumber]) -> Iterator[Pair]:
-    sides: tuple[dict[tuple[str, str], PublishedNumber], ...] = ({}, {})
+def _published(
+    models: tuple[str, str], numbers: Iterable[PublishedNumber]
+) -> Iterator[PublishedPair]:
+    sides: tuple[_Published, _Published] = ({}, {})
     for number in numbers:
         for side, model in zip(sides, models, strict=True):
             if number.model.lower() == model.lower():
-                side.setdefault((number.task, number.metric), number)
+                side.setdefault((number.task, number.metric), []).append(number)
     for key in dict.fromkeys((*sides[0], *sides[1])):
-        one, other = (side.get(key) for side in sides)
-        shown = one or other
-        assert shown is not None  # noqa: S101 -- the key is from one of them
-        yield Pair(
-            task=key[0],
-            metric=key[1],
-            first=one.value if one else None,
-            second=other.value if other else None,
-            unit=shown.unit,
-            note="; ".join(dict.fromkeys(n.note for n in (one, other) if n and n.note)),
-        )
+        for first, second in _paired(*(side.get(key, []) for side in sides)):
+            yield PublishedPair(task=key[0], metric=key[1], first=first, second=second)
 
 
-def _measured(one: Source, other: Source) -> Iterator[Pair]:
+def _paired(
+    ones: Sequence[PublishedNumber], others: Sequence[PublishedNumber]
+) -> Iterator[tuple[PublishedNumber | None, PublishedNumber | None]]:
+    """All numbers of both: those of one source side by side, then the rest in their order."""
+    left = list(others)
+    alone = []
+    for one in ones:
+        match = next((other for other in left if other.source == one.source), None)
+        if match is None:
+            alone.append(one)
+        else:
+            left.remove(match)
+            yield one, match
+    yield from zip_longest(alone, left)
+
+
+def _measured(one: Source, other: Source, timing: str) -> Iterator[MeasuredPair]:
     sides = tuple(dict(_values(source)) for source in (one, other))
+    specs = dict(_specs(one)) | dict(_specs(other))
     for key in dict.fromkeys((*sides[0], *sides[1])):
         first, second = (side.get(key) for side in sides)
-        known = first or second
-        assert known is not None  # noqa: S101 -- the key is from one of them
-        alike = first is None or second is None or first.protocol == second.protocol
-        yield Pair(
+        yield MeasuredPair(
             task=key[0],
             metric=key[1],
-            first=first.value if first else None,
-            second=second.value if second else None,
-            unit=known.spec.unit,
-            note="" if alike else "not comparable: two protocols",
+            first=first,
+            second=second,
+            note=_why_not(first, second, specs[key], timing),
         )
 
 
-def _values(source: Source) -> Iterator[tuple[tuple[str, str], _Measured]]:
-    """Primary metrics, and all that are measured in some unit: seconds, tokens, memory."""
+def _why_not(first: Measured | None, second: Measured | None, spec: MetricSpec, timing: str) -> str:
+    if first is None or second is None:
+        return ""
+    if first.protocol != second.protocol:
+        return "not comparable: two protocols"
+    return "not comparable: two machines" if timing and spec.is_timing else ""
+
+
+def _values(source: Source) -> Iterator[tuple[tuple[str, str], Measured]]:
+    specs = dict(_specs(source))
     for result in source.results():
-        plan = source.plan(result.task)
-        if plan is None:
-            continue
-        specs = {spec.name: spec for spec in plan.metadata.metrics}
         for value in result.metrics:
-            spec = specs.get(value.name)
-            if spec is not None and (spec == plan.metadata.primary or spec.unit):
-                yield (result.task, spec.name), _Measured(value.value, plan.protocol.hash, spec)
+            spec = specs.get((result.task, value.name))
+            if spec is not None:
+                yield (
+                    (result.task, value.name),
+                    Measured(
+                        value=value,
+                        unit=spec.unit,
+                        protocol=result.protocol_hash,
+                        complete=result.status is TaskStatus.COMPLETE,
+                    ),
+                )
 
 
-def versus_markdown(table: Versus) -> str:
-    """Two tables, published and measured, never mixed."""
-    return "\n".join(
-        [
-            *_section("Published", table.models, table.published, published=True),
-            *_section("Measured here", table.labels, table.measured, published=False),
-        ]
-    )
+def _specs(source: Source) -> Iterator[tuple[tuple[str, str], MetricSpec]]:
+    """Primary metrics, and all that are measured in some unit: seconds, tokens, memory."""
+    for plan in source.manifest.tasks:
+        for spec in plan.metadata.metrics:
+            if _shown(spec, plan):
+                yield (plan.task, spec.name), spec
 
 
-def _section(
-    title: str, names: tuple[str, str], pairs: Sequence[Pair], *, published: bool
-) -> Iterator[str]:
-    if not pairs:
-        return
-    yield f"## {title}"
-    yield ""
-    yield f"| task | metric | {markdown(names[0])} | {markdown(names[1])} | |"
-    yield "| --- | --- | ---: | ---: | --- |"
-    for pair in pairs:
-        first, second = (
-            _plain(value, pair.unit) if published else number_text(value, pair.unit)
-            for value in (pair.first, pair.second)
-        )
-        note = "; ".join(filter(None, (pair.unit if published else "", pair.note)))
-        yield f"| {pair.task} | {markdown(pair.metric)} | {first} | {second} | {markdown(note)} |"
-    yield ""
-
-
-def _plain(value: float | None, unit: str) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if unit == "count" else f"{value:g}"
+def _shown(spec: MetricSpec, plan: TaskPlan) -> bool:
+    return spec == plan.metadata.primary or bool(spec.unit)

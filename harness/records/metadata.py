@@ -116,6 +116,9 @@ class SuiteEntry(Record, frozen=True, kw_only=True):
     options: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     """Task options."""
 
+    published_as: str = ""
+    """Task under whose name its numbers were published; empty is its own."""
+
 
 class Suite(Record, frozen=True, kw_only=True):
     """A named list of tasks."""
@@ -128,6 +131,9 @@ class Suite(Record, frozen=True, kw_only=True):
 
     entries: tuple[SuiteEntry, ...]
     """Tasks in the order of the table's columns."""
+
+    variants: tuple[str, ...] = ()
+    """Suites with other protocols by which the same numbers may have been published."""
 
 
 class ModelCard(Record, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -97,6 +98,65 @@ def test_make_verbs_exist(workflow: dict[Any, Any]):
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     runs = [step.get("run", "") for step in _steps(workflow)]
     assert {run.removeprefix("make ") for run in runs if run.startswith("make ")} <= known
+
+
+def _gpu() -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(WORKFLOWS[1].read_text())
+    return found
+
+
+def _folder_of(tmp_path: Path, checkpoint: str, run_id: str = "1") -> str:
+    """Where gpu.yml's step puts a run: what it hands to later steps, and to cheers-bench."""
+    (step,) = [
+        step
+        for step in _steps(yaml.safe_load(WORKFLOWS[1].read_text()))
+        if "sha256sum" in str(step)
+    ]
+    tool = tmp_path / ".venv" / "bin" / "cheers-bench"
+    tool.parent.mkdir(parents=True, exist_ok=True)
+    tool.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > arguments\n')
+    tool.chmod(0o755)
+    (tmp_path / "env").write_text("")
+    given = {"CHECKPOINT": checkpoint, "SUITE": "shapes", "HOME": str(tmp_path)}
+    given |= {"GITHUB_SHA": "abc", "GITHUB_RUN_ID": run_id, "GITHUB_ENV": str(tmp_path / "env")}
+    subprocess.run(
+        ["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=os.environ | given, check=True
+    )
+    folder = (tmp_path / "env").read_text().removeprefix("RUN=").strip()
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[-2:] == ["--out", folder]
+    assert f"path={checkpoint}" in arguments
+    return folder
+
+
+def test_two_checkpoints_at_one_commit_have_two_folders(tmp_path: Path):
+    one, other = (_folder_of(tmp_path, name) for name in ("/data/my model", "/data/another"))
+    assert one != other
+    assert _folder_of(tmp_path, "/data/my model") == one, "an attempt continues the one before"
+    assert _folder_of(tmp_path, "/data/my model", run_id="2") != one
+    assert one.startswith(f"{tmp_path}/cheers-bench/shapes-abc-")
+
+
+def test_the_gpu_workflow_keeps_a_page():
+    (upload,) = [step for step in _steps(_gpu()) if "upload-artifact" in step.get("uses", "")]
+    assert "report.html" in upload["with"]["path"]
+    assert any(
+        words[0] == "report" for words in _commands(yaml.safe_load(WORKFLOWS[1].read_text()))
+    )
+
+
+def test_make_gate_starts_from_nothing():
+    """A finished run is reused whatever the code is, so an old one would keep the gate green."""
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make isn't installed")
+    done = subprocess.run(
+        [make, "--dry-run", "--assume-old=.venv/.installed", "gate"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if "runs/gate" in line]
+    assert lines[0].startswith("rm -rf runs/gate")
+    assert "cheers-bench run" in lines[1]
 
 
 def _tool(name: str) -> str:
