@@ -31,7 +31,7 @@ demo: $(STAMP) ## Evaluate cheers-nano and controls on the smoke suite; print th
 	@echo "page: $(CURDIR)/runs/demo/leaderboard.html"
 
 # Further models, e.g. make demo-compare COMPARE_MODELS="cheers-nano tar:/checkpoints/tiny-tar"
-COMPARE_MODELS ?= cheers-nano cheers-nano-untrained
+COMPARE_MODELS ?= cheers-nano cheers-nano-untrained tar-tiny-untrained
 
 demo-compare: $(STAMP) ## Models of every kind in one table: ours, diffusers, recorded, served; Pareto plots
 	$(BIN)/python -m recipes.compare --out runs/compare $(COMPARE_MODELS)
