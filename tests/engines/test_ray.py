@@ -28,6 +28,7 @@ FAULTY = f"{Path(__file__).with_name('faulty_models.py')}:Faulty"
 TASKS = (
     TaskRef(task="shapes-geneval", options={"prompts": 2, "images": 3}),
     TaskRef(task="shapes-mmbench", limit=16),
+    TaskRef(task="shapes-cycle", limit=9),  # questions about the pictures drawn
 )
 FAST_HEALTH = {
     "health_check_initial_delay_ms": 0,
@@ -65,7 +66,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., RunSpec]:
-    """A spec of two small tasks, one of them with a judge."""
+    """A spec of small tasks: with a judge, without one, with follow-ups."""
 
     def spec(out: str, engine: EngineSpec, *, tasks: Any = TASKS, **fields: Any) -> RunSpec:
         model = fields.pop("model", ModelRef(name="null", args={"with_seed": True}))
