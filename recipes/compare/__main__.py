@@ -29,7 +29,7 @@ TASKS = (
     TaskRef(task="probe-tokens"),
     TaskRef(
         task="probe-latency",
-        options={"rounds": 3, "batch_rounds": 1, "batch_sizes": [1], "warmup": 1},
+        options={"rounds": 3, "batch_rounds": 1, "batch_sizes": [1], "warmup": 1, "steps": 8},
     ),
 )
 """Minutes for a small model on two cores."""
