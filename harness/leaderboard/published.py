@@ -22,8 +22,7 @@ def published_text(number: PublishedNumber | None) -> str:
     """A number as it was published, how it came to us unless it's off the paper, or a dash."""
     if number is None:
         return "-"
-    text = f"{number.value:,.0f}" if number.unit == "count" else f"{number.value:g}"
-    return text if number.kind == "paper" else f"{text} ({number.kind})"
+    return number.written if number.kind == "paper" else f"{number.written} ({number.kind})"
 
 
 def published_markdown(table: PublishedTable) -> list[str]:

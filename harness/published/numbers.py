@@ -47,7 +47,7 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     value: float
     """As published."""
 
-    decimals: int = 0
+    decimals: int
     """Decimals that were written: 0.630 has three; of 5e6 they're -6."""
 
     factor: float
@@ -69,6 +69,11 @@ class PublishedNumber(Record, frozen=True, kw_only=True):
     def ours(self) -> float:
         """The value in our unit."""
         return self.value * self.factor
+
+    @property
+    def written(self) -> str:
+        """The value with the digits that were written, and commas between thousands."""
+        return f"{self.value:,.{max(self.decimals, 0)}f}"
 
     @property
     def rounding(self) -> float:
@@ -110,8 +115,7 @@ def numbers_of(model: str, numbers: Iterable[PublishedNumber]) -> list[Published
     found = [number for number in numbers if number.model.lower() == model.lower()]
     if not found:
         known = list(dict.fromkeys(number.model for number in numbers))
-        close = suggest(model.lower(), [name.lower() for name in known])
-        hint = close or f"there are numbers of {', '.join(known)}"
+        hint = suggest(model, known) or f"there are numbers of {', '.join(known)}"
         raise UnknownNameError(f"nothing is published here of a model {model!r}", hint)
     return found
 

@@ -58,7 +58,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     number, ours = line.published, line.ours
     published = number_text(number.ours, line.unit if ours else "")
     if ours is None:
-        published = f"{number.value:g} ({markdown(number.unit)})"
+        published = f"{number.written} ({markdown(number.unit)})"
         run = _run(line) or "-"
         return number.task, number.metric, published, "-", "-", "-", line.verdict.value, run
     low, high = (number_text(end, line.unit) for end in (ours.low, ours.high))

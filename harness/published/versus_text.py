@@ -67,8 +67,7 @@ def _sources(pairs: Iterable[PublishedPair]) -> Mapping[str, int]:
 def _with_source(number: PublishedNumber | None, sources: Mapping[str, int]) -> str:
     if number is None:
         return "-"
-    value = f"{number.value:,.{max(number.decimals, 0)}f}"
-    return f"{value}, {number.kind} [{sources[number.source]}]"
+    return f"{number.written}, {number.kind} [{sources[number.source]}]"
 
 
 def _remarks(

@@ -248,7 +248,7 @@ def test_what_has_no_number_of_ours_is_listed(run: Path, tmp_path: Path):
 def test_a_model_of_which_nothing_is_published_is_refused(run: Path, tmp_path: Path):
     with pytest.raises(UnknownNameError, match="here of a model 'toyy'") as caught:
         reproduce("toyy", numbers(tmp_path, row(26)), [run], SUITE, "null")
-    assert caught.value.remedy == "did you mean 'toy'?"
+    assert caught.value.remedy == "did you mean 'Toy'?"
     with pytest.raises(UnknownNameError) as caught:
         reproduce("cheers", numbers(tmp_path, row(26)), [run], SUITE, "null")
     assert caught.value.remedy == "there are numbers of Toy"
@@ -258,7 +258,7 @@ def test_the_command_refuses_it_too(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
         main(["reproduce", "--model", "cheeers"])
     assert caught.value.code == 2
-    assert "did you mean 'cheers'?" in capsys.readouterr().err
+    assert "did you mean 'Cheers'?" in capsys.readouterr().err
 
 
 def test_a_number_that_a_finished_run_lacks_is_not_asked_for_again(tmp_path: Path):

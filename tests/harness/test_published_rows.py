@@ -18,7 +18,14 @@ HOSTILE = "A|<script>x</script>_&"
 
 
 def number(model: str, task: str, value: float, **fields: str) -> PublishedNumber:
-    given = {"unit": "percent", "kind": "paper", "source": "a | paper", **fields}
+    decimals = len(f"{value:g}".partition(".")[2]) if value < 1e6 else 0
+    given = {
+        "decimals": decimals,
+        "unit": "percent",
+        "kind": "paper",
+        "source": "a | paper",
+        **fields,
+    }
     return PublishedNumber(
         model=model, task=task, metric="accuracy", value=value, factor=0.01, **given
     )

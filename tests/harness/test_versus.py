@@ -17,7 +17,8 @@ from tests.gate.made import ENVIRONMENT, made, rows, share
 
 def number(model: str, value: float, task: str = "t", **cells: Any) -> PublishedNumber:
     plain = {"metric": "accuracy", "unit": "percent", "kind": "paper", "source": "p. 1"}
-    return PublishedNumber(model=model, task=task, value=value, factor=0.01, **(plain | cells))
+    more = {"decimals": 0, "factor": 0.01} | plain | cells
+    return PublishedNumber(model=model, task=task, value=value, **more)
 
 
 def both(tmp_path: Path, **changes: Any) -> list[Path]:
