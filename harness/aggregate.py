@@ -224,8 +224,12 @@ def _ratio_interval(spec: MetricSpec, column: ScoreColumn) -> Interval | None:
 def _extreme(spec: MetricSpec, column: ScoreColumn, *, best: bool) -> tuple[float, float] | None:
     """Score and denominator of the lowest or highest sample that is possible.
 
-    What an unknown sample would weigh in a ratio is known only if all weigh 0 or 1.
+    What an unknown sample would weigh in a ratio is known only if all weigh 0 or 1; what it would
+    add to a sum, whose limits are those of the whole, only if all add 0 or 1.
     """
+    if spec.aggregation is Aggregation.SUM:
+        binary = bool(np.isin(column.known().values, (0.0, 1.0)).all())
+        return (float(best), 1.0) if binary else None
     rule, extreme = RATIOS.get(spec.aggregation), spec.high if best else spec.low
     if rule is not None and rule.binary:
         return rule.best if best else rule.worst

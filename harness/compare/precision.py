@@ -85,8 +85,8 @@ def _moves(spec: MetricSpec, first: ScoreColumn, second: ScoreColumn) -> Moves |
     both = np.concatenate([first.values, second.values])
     if np.isin(both, (0.0, 1.0)).all():
         low, high = 0.0, 1.0
-    elif spec.low is None or spec.high is None:
-        return None
+    elif spec.low is None or spec.high is None or spec.aggregation is Aggregation.SUM:
+        return None  # a sum's limits are those of the whole, not of a sample
     else:
         low, high = min(spec.low, both.min()), max(spec.high, both.max())
     moves, strata = second.values - first.values, strata_of(spec, first)

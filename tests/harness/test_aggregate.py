@@ -121,6 +121,14 @@ def test_samples_without_the_score_are_left_out():
     assert compute_metric(spec(), data).n == 2
 
 
+def test_an_unknown_sample_adds_one_point_to_a_total_at_most():
+    total = MetricSpec(name="m", score="s", aggregation=Aggregation.SUM, high=1000.0)
+    metric = compute_metric(total, rows(1.0, 0.0, None))
+    assert (metric.bound_low, metric.bound_high) == (1.0, 2.0)
+    graded = compute_metric(total, rows(1.0, 2.5, None))
+    assert (graded.bound_low, graded.bound_high) == (None, None)
+
+
 def test_unbounded_metrics_have_no_bounds():
     metric = compute_metric(spec(low=None, high=None), [*rows(3, 5), row("lost", None)])
     assert metric.value == 4
