@@ -122,7 +122,7 @@ def test_samples_without_the_score_are_left_out():
 
 
 def test_an_unknown_sample_adds_one_point_to_a_total_at_most():
-    total = MetricSpec(name="m", score="s", aggregation=Aggregation.SUM, high=1000.0)
+    total = MetricSpec(name="m", score="correct", aggregation=Aggregation.SUM, high=1000.0)
     lost = row("lost", None, verdict=Verdict.ERRORED)
     metric = compute_metric(total, [*rows(1.0, 0.0), lost])
     assert (metric.bound_low, metric.bound_high) == (1.0, 2.0)
