@@ -15,18 +15,27 @@ def parts(model: CheersModel) -> dict[str, Part]:
     """The components, and the output embedding, which is no part of the backbone."""
     found = {name: Part(model.model.get_submodule(path)) for name, path in COMPONENTS.items()}
     per_token = _cache_bytes_per_token(model)
+    image = model.config.tokens_per_image
     found["llm"] = Part(
-        found["llm"].module, phase=_phase, cache_bytes=lambda call: _cached(call, per_token)
+        found["llm"].module,
+        phase=lambda call: _phase(call, image),
+        cache_bytes=lambda call: _cached(call, per_token),
     )
     return {**found, "lm_head": Part(model.lm_head)}
 
 
-def _phase(call: Call) -> str:
-    """What a forward pass of the backbone is for: its window says how much it already holds."""
-    embeds, window = call.args[0], _window(call)
+def _phase(call: Call, image: int) -> str:
+    """What a forward pass of the backbone is for, by what its window holds and how much is new.
+
+    Args:
+        call: The pass.
+        image: Tokens of an image. A rest of a prompt behind a shared beginning that happens to be
+            just as long passes for denoising; all other rests are prefill.
+    """
+    count, window = call.args[0].shape[1], _window(call)
     if window is None or not any(window.lengths):
         return "prefill"
-    return "decode" if embeds.shape[1] == 1 else "denoise"
+    return {1: "decode", image: "denoise"}.get(count, "prefill")
 
 
 def _cached(call: Call, per_token: int) -> int:
