@@ -50,7 +50,8 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     """Actors with a replica of the model each; `None` is one per device of the cluster."""
 
     gpus_per_worker: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    """GPUs of an actor; `None` is 1 where the cluster has GPUs, else 0."""
+    """GPUs of an actor; `None` is 1 where the cluster has GPUs, 0 on this machine without any. A
+    cluster that is joined may get its GPUs later, so there it must be given."""
 
     cpus_per_worker: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """CPUs of an actor, which also bound its threads."""

@@ -25,5 +25,6 @@ if [ "$others" -gt 0 ]; then
 fi
 sleep 20
 
-cheers-bench run --engine ray --address "$address" --workers 30 --judges 2 --gpus-per-judge 1 \
+cheers-bench run --engine ray --address "$address" --workers 30 --gpus-per-worker 1 \
+  --judges 2 --gpus-per-judge 1 \
   --task geneval --model cheers:/shared/checkpoints/Cheers --out /shared/runs/cheers-geneval

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.engines.ray_fleet import RayFleet, Role
 from harness.engines.session import JUDGE, WORKER, DistributedSession, judged_tasks, setup_of
@@ -22,6 +22,16 @@ __all__ = ["RayEngine"]
 _GIB = 1 << 30
 
 
+class _Cluster(NamedTuple):
+    """What a run has found."""
+
+    resources: dict[str, float]
+    """What its nodes have now, by Ray's names."""
+
+    joined: bool
+    """Whether it was there before, so that it may grow."""
+
+
 class RayEngine:
     """Drives replicas of a model in actors of a Ray cluster; see `Engine`."""
 
@@ -30,7 +40,8 @@ class RayEngine:
         """Connect to the cluster, or start one, and have a first replica say what it is.
 
         Raises:
-            SpecError: Ray isn't installed, or the model exists in this process alone.
+            SpecError: Ray isn't installed, the model exists in this process alone, or a cluster
+                without GPUs was joined and GPUs per worker aren't given.
             RunFailedError: The cluster can't be reached, or no replica gets ready.
         """
         ray = _imported()
@@ -54,14 +65,14 @@ def _imported() -> Any:
 
 
 @contextmanager
-def _connected(ray: Any, engine: EngineSpec) -> Iterator[dict[str, float]]:
-    """The cluster's resources; a cluster that was started here ends here."""
+def _connected(ray: Any, engine: EngineSpec) -> Iterator[_Cluster]:
+    """The cluster; one that was started here ends here."""
+    address = engine.address or os.environ.get("RAY_ADDRESS") or "local"
     if ray.is_initialized():  # a notebook, or a test, has its own
-        yield ray.cluster_resources()
+        yield _Cluster(ray.cluster_resources(), address != "local")
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent without being asked
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    address = engine.address or os.environ.get("RAY_ADDRESS") or "local"
     local = {"include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -71,29 +82,41 @@ def _connected(ray: Any, engine: EngineSpec) -> Iterator[dict[str, float]]:
             "start one with `ray start --head`, or name the right --address",
         ) from error
     try:
-        yield ray.cluster_resources()
+        yield _Cluster(ray.cluster_resources(), address != "local")
     finally:
         ray.shutdown()
 
 
-def _gpus(engine: EngineSpec, found: dict[str, float]) -> float:
+def _gpus(engine: EngineSpec, found: _Cluster) -> float:
+    """GPUs of a worker: the user's number, or one where there are GPUs.
+
+    Raises:
+        SpecError: Nobody can know: a cluster that grows may have its GPUs later.
+    """
     if engine.gpus_per_worker is not None:
         return engine.gpus_per_worker
-    return 1.0 if found.get("GPU", 0) >= 1 else 0.0
+    if found.resources.get("GPU", 0) >= 1:
+        return 1.0
+    if found.joined:
+        raise SpecError(
+            "the cluster has no GPU now, and may get some: GPUs per worker aren't known",
+            "--gpus-per-worker 1 waits for GPUs, --gpus-per-worker 0 runs on CPUs",
+        )
+    return 0.0
 
 
-def _workers(engine: EngineSpec, found: dict[str, float]) -> int:
+def _workers(engine: EngineSpec, found: _Cluster) -> int:
     """The user's number, or as many replicas as the cluster's devices hold."""
     if engine.workers is not None:
         return engine.workers
     gpus = _gpus(engine, found)
     if gpus:
-        return max(1, int(found.get("GPU", 0) / gpus))
-    left = found.get("CPU", 1) - engine.judges * engine.cpus_per_judge
+        return max(1, int(found.resources.get("GPU", 0) / gpus))
+    left = found.resources.get("CPU", 1) - engine.judges * engine.cpus_per_judge
     return max(1, int(left / engine.cpus_per_worker)) if engine.cpus_per_worker else 1
 
 
-def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: dict[str, float]) -> dict[str, Role]:
+def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: _Cluster) -> dict[str, Role]:
     from harness.engines.bench import Bench
     from harness.engines.replica import Replica
 

@@ -134,8 +134,9 @@ def test_a_worker_that_breaks_in_mid_shard_is_replaced(
 def test_a_driver_killed_is_resumed(cluster: Cluster, make: Any, tmp_path: Path, expected: Any):
     out = tmp_path / "run"
     command = (
-        f"run --engine ray --workers 2 --address {cluster.address} --model {FAULTY} "
-        f"--model-arg sleep=0.2 --batch-size 2 --out {out} --limit 20 --task shapes-geneval "
+        f"run --engine ray --workers 2 --gpus-per-worker 0 --address {cluster.address} "
+        f"--model {FAULTY} --model-arg sleep=0.2 --batch-size 2 --out {out} --limit 20 "
+        "--task shapes-geneval "
         "--task-option shapes-geneval.prompts=2 --task-option shapes-geneval.images=3"
     )
     process = subprocess.Popen(
