@@ -47,7 +47,8 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     """`local` drives one model in this process, `ray` several in actors of a Ray cluster."""
 
     workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Actors with a replica of the model each; `None` is one per device of the cluster."""
+    """Actors with a replica of the model each; `None` is one per device of the cluster
+    that judges don't need."""
 
     gpus_per_worker: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """GPUs of an actor; `None` is 1 where the cluster has GPUs, 0 on this machine without any. A

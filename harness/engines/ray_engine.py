@@ -48,8 +48,7 @@ class RayEngine:
         with _connected(ray, spec.engine) as found:
             fleet = RayFleet(ray, _roles(spec, tasks, found))
             try:
-                session = DistributedSession(spec, tasks, fleet, _workers(spec.engine, found))
-                yield session
+                yield DistributedSession(spec, tasks, fleet, _workers(spec, tasks, found))
             finally:
                 fleet.close()
 
@@ -105,15 +104,22 @@ def _gpus(engine: EngineSpec, found: _Cluster) -> float:
     return 0.0
 
 
-def _workers(engine: EngineSpec, found: _Cluster) -> int:
-    """The user's number, or as many replicas as the cluster's devices hold."""
+def _workers(spec: RunSpec, tasks: Sequence[PlannedTask], found: _Cluster) -> int:
+    """The user's number, or as many replicas as the cluster's devices hold beside the judges."""
+    engine = spec.engine
     if engine.workers is not None:
         return engine.workers
+    judges = engine.judges if judged_tasks(spec, tasks) else 0
     gpus = _gpus(engine, found)
     if gpus:
-        return max(1, int(found.resources.get("GPU", 0) / gpus))
-    left = found.resources.get("CPU", 1) - engine.judges * engine.cpus_per_judge
-    return max(1, int(left / engine.cpus_per_worker)) if engine.cpus_per_worker else 1
+        return _fitting(found.resources.get("GPU", 0) - judges * engine.gpus_per_judge, gpus)
+    left = found.resources.get("CPU", 1) - judges * engine.cpus_per_judge
+    return _fitting(left, engine.cpus_per_worker)
+
+
+def _fitting(amount: float, each: float) -> int:
+    """How many fit, and one at least, which may wait for room."""
+    return max(1, int(amount / each + 1e-9)) if each else 1  # 0.7 / 0.1 is a little below 7
 
 
 def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: _Cluster) -> dict[str, Role]:

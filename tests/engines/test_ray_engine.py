@@ -62,16 +62,48 @@ def test_a_cluster_that_may_grow_is_not_taken_for_one_of_cpus(planned: Callable[
         ({"workers": 5}, has(64, 8), 5),
         ({}, has(64, 8), 8),
         ({"gpus_per_worker": 0.5}, has(64, 8), 16),
+        ({"gpus_per_worker": 0.1}, has(64, 0.7), 7),
         ({"gpus_per_worker": 2}, has(64, 5), 2),
         ({"gpus_per_worker": 1}, has(8, joined=True), 1),
-        ({"judges": 0}, has(8), 8),
-        ({"judges": 0, "cpus_per_worker": 3}, has(8), 2),
-        ({"judges": 0, "cpus_per_worker": 0}, has(8), 1),
-        ({"judges": 0, "cpus_per_worker": 16}, has(8), 1),
+        ({}, has(8), 8),
+        ({"cpus_per_worker": 3}, has(8), 2),
+        ({"cpus_per_worker": 0}, has(8), 1),
+        ({"cpus_per_worker": 16}, has(8), 1),
     ],
 )
-def test_workers_of_a_cluster(engine: dict[str, Any], found: _Cluster, workers: int):
-    assert _workers(EngineSpec(**engine), found) == workers
+@pytest.mark.parametrize("judges", [{}, {"judges": 2, "gpus_per_judge": 1, "cpus_per_judge": 3}])
+def test_workers_of_a_cluster_without_anything_to_judge(
+    planned: Callable[..., Planned],
+    engine: dict[str, Any],
+    judges: dict[str, Any],
+    found: _Cluster,
+    workers: int,
+):
+    assert _workers(*planned(**engine, **judges), found) == workers
+
+
+@pytest.mark.parametrize(
+    ("engine", "found", "workers"),
+    [
+        ({"workers": 8, "judges": 2, "gpus_per_judge": 1}, has(64, 8), 8),
+        ({"judges": 2, "gpus_per_judge": 1}, has(64, 8), 6),
+        ({"judges": 2, "gpus_per_judge": 0.5}, has(64, 8), 7),
+        ({"judges": 1, "gpus_per_judge": 0.5}, has(64, 8), 7),
+        ({"judges": 1, "gpus_per_judge": 0.5, "gpus_per_worker": 0.5}, has(64, 8), 15),
+        ({"judges": 9, "gpus_per_judge": 1}, has(64, 8), 1),
+        ({"judges": 2}, has(64, 8), 8),
+        ({"judges": 0, "gpus_per_judge": 1}, has(64, 8), 8),
+        ({"judges": 2}, has(8), 6),
+        ({"judges": 2, "cpus_per_judge": 3}, has(8), 2),
+        ({"judges": 2, "cpus_per_judge": 0.5, "cpus_per_worker": 3}, has(8), 2),
+        ({"judges": 0}, has(8), 8),
+        ({"judges": 8}, has(8), 1),
+    ],
+)
+def test_workers_leave_the_judges_their_devices(
+    planned: Callable[..., Planned], engine: dict[str, Any], found: _Cluster, workers: int
+):
+    assert _workers(*planned("toy-judged", **engine), found) == workers
 
 
 def test_roles_ask_for_what_the_run_says(planned: Callable[..., Planned]):
