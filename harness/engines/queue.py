@@ -32,6 +32,10 @@ class ShardQueue:
     that kills its worker can't take others along, and is given up after `attempts` lost workers.
     Rows that the worker hadn't begun go back as they were.
 
+    A worker may be lost before it begins anything, which is held against no row. From the second
+    time on the shard is halved, down to a single row, which is then a suspect: so a row that kills
+    workers before its batch begins is found as well.
+
     Nothing here knows time, processes or Ray.
 
     Args:
@@ -43,6 +47,7 @@ class ShardQueue:
         self._waiting: deque[Shard] = deque()
         self._leases: dict[int, _Lease] = {}
         self._losses: Counter[int] = Counter()
+        self._spared: set[int] = set()  # rows of shards that were lost before they had begun
 
     def __len__(self) -> int:
         """Shards that wait."""
@@ -87,12 +92,14 @@ class ShardQueue:
     def release(self, worker: int) -> bool:
         """A worker is through with its shard; `False` if it left rows out.
 
-        These count as lost, which bounds how often they're tried.
+        These are suspects once the worker is given to `lose`, which bounds how often they're tried.
         """
         lease = self._leases[worker]
-        if not lease.open:
-            del self._leases[worker]
-        return worker not in self._leases
+        if lease.open:
+            lease.begun = dict(lease.open)
+            return False
+        del self._leases[worker]
+        return True
 
     def hand_back(self, worker: int) -> None:
         """Take a shard from a worker that is stopped on purpose; nothing is held against it."""
@@ -108,13 +115,28 @@ class ShardQueue:
         lease = self._leases.pop(worker, None)
         if lease is None or not lease.open:
             return []
-        suspects = list(lease.begun or lease.open)
+        suspects = self._suspects(lease)
         self._losses.update(suspects)
         given_up = [n for n in suspects if self._losses[n] >= self._attempts]
-        rest = lease.without(suspects)
         again = [Shard(lease.task, (n,)) for n in suspects if self._losses[n] < self._attempts]
-        self._waiting.extendleft(reversed([*again, *([rest] if rest.rows else [])]))
+        whole = lease.without(suspects)
+        rest = [whole] if lease.begun else self._unbegun(whole)
+        self._waiting.extendleft(reversed([*again, *(shard for shard in rest if shard.rows)]))
         return given_up
+
+    def _suspects(self, lease: _Lease) -> list[int]:
+        if lease.begun:
+            return list(lease.begun)
+        alone = len(lease.open) == 1 and self._spared.issuperset(lease.open)
+        return list(lease.open) if alone else []
+
+    def _unbegun(self, shard: Shard) -> list[Shard]:
+        """A shard that was lost before it had begun: whole the first time, then in halves."""
+        if not self._spared.issuperset(shard.rows):
+            self._spared.update(shard.rows)
+            return [shard]
+        half = len(shard.rows) // 2
+        return [Shard(shard.task, shard.rows[:half]), Shard(shard.task, shard.rows[half:])]
 
     def drop(self, task: str) -> int:
         """Forget what waits of a task, and return the number of its rows."""

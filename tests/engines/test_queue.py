@@ -48,12 +48,51 @@ def test_a_batch_is_begun_in_any_order():
     assert drained(q) == [(1,), (3,), (2, 4)]
 
 
-def test_without_a_begun_batch_every_open_row_is_a_suspect():
-    q = queue((1, 2), attempts=2)
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_shard_that_was_lost_before_it_had_begun_waits_again_whole(attempts: int):
+    rows = tuple(range(64))
+    q = queue(rows, (64, 65), attempts=attempts)
     q.lease(1)
-    q.lose(1)
-    assert [q.losses(1), q.losses(2)] == [1, 1]
-    assert drained(q) == [(1,), (2,)]
+    assert q.lose(1) == []
+    assert not any(q.losses(n) for n in rows)
+    assert drained(q) == [rows, (64, 65)]
+
+
+def test_the_second_time_it_is_halved_and_held_against_nobody():
+    q = queue((1, 2, 3, 4, 5), (6,), attempts=1)
+    for worker in (1, 2):
+        q.lease(worker)
+        assert q.lose(worker) == []
+    assert drained(q) == [(1, 2), (3, 4, 5), (6,)]
+    assert not any(q.losses(n) for n in range(1, 7))
+
+
+def test_what_was_reported_of_it_stays_reported():
+    q = queue((1, 2, 3, 4), attempts=1)
+    q.lease(1)
+    q.begin(1, [1])
+    q.finish(1, 1)
+    assert q.lose(1) == []  # between two batches
+    assert drained(q) == [(2, 3, 4)]
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+@pytest.mark.parametrize("deadly", [0, 41, 63])
+def test_a_row_that_kills_workers_before_they_begin_is_found(attempts: int, deadly: int):
+    q = queue(tuple(range(64)), attempts=attempts)
+    given_up, finished, lost = [], [], 0
+    while (shard := q.lease(1)) is not None:
+        if deadly in shard.rows:
+            lost += 1
+            given_up += q.lose(1)
+            continue
+        finished += [n for n in shard.rows if q.finish(1, n)]
+        assert q.release(1)
+    assert given_up == [deadly]
+    assert sorted([*finished, deadly]) == list(range(64))
+    assert q.losses(deadly) == attempts
+    # Once as it is, once for each of the six halvings, and then as often as any suspect.
+    assert lost == 1 + 6 + attempts
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 4])
