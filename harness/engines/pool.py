@@ -15,7 +15,8 @@ from harness.engines.shards import Shard
 
 __all__ = ["Keeper", "Pool"]
 
-_FAILED_STARTS = 3  # in a row, after which no further worker is started; more in a large pool
+_FAILED_STARTS = 3  # in a row, after which the next try waits; more in a large pool
+_FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0  # seconds before it, doubling from try to try
 _TICK = 0.001  # seconds
 
 
@@ -45,7 +46,8 @@ class Pool:
         fleet: Starts, feeds and stops them.
         keeper: Packs shards and keeps what comes back.
         hang_after: Seconds without news after which a busy worker is replaced.
-        start_within: Seconds within which some worker must be ready.
+        start_within: Seconds within which a worker must be ready. While none is, that is the end
+            of the pool; beside others that are, a late one is replaced.
         say: Told what a user should know.
     """
 
@@ -76,6 +78,8 @@ class Pool:
         self._busy: dict[int, float] = {}  # longest silent first
         self._failed_starts = 0
         self._last_failure = ""
+        self._pause = 0.0  # seconds between the last failed start and the next try
+        self._start_after = 0.0
         self._lonely_since: float | None = None
         self._closing = False
         self._eager = 0  # workers to have although there is no work yet
@@ -94,7 +98,7 @@ class Pool:
     def start(self, count: int) -> None:
         """Start workers before there is work, so that they can get ready."""
         self._eager = count
-        self._start(count)
+        self._start(count - self._size())
 
     def fill(self) -> None:
         """Start workers that are missing, and give a shard to every idle one."""
@@ -102,11 +106,15 @@ class Pool:
             return
         while self._idle and len(self.queue):
             self._feed(next(iter(self._idle)))
-        if self._failed_starts < max(_FAILED_STARTS, self._wanted):
-            work = len(self.queue) + len(self._busy) + len(self._idle)
-            self._start(min(self._wanted, max(self._eager, work)))
-        elif not self._size():
+        if self._troubled and not self._size():
             self.failure = f"no {self.role} could be started:\n{self._last_failure}"
+            return
+        work = len(self.queue) + len(self._busy) + len(self._idle)
+        missing = min(self._wanted, max(self._eager, work)) - self._size()
+        if not self._troubled:
+            self._start(missing)
+        elif not self._starting and self._fleet.now() >= self._start_after:
+            self._start(min(1, missing))
 
     def take(self, event: Event) -> None:
         """Act on news of a worker of this pool."""
@@ -127,7 +135,7 @@ class Pool:
                 self._gone(worker, reason)
 
     def watch(self) -> None:
-        """Replace workers that hang, and give up if no worker gets ready."""
+        """Replace workers that hang or don't get ready, and give up if none gets ready."""
         now = self._fleet.now()
         while self._busy:
             worker, heard = next(iter(self._busy.items()))
@@ -141,9 +149,12 @@ class Pool:
         """Seconds until `watch` may have something to do."""
         heard = next(iter(self._busy.values()), None)
         silent = [] if heard is None else [heard + self._hang_after]
-        lonely = [] if self._lonely_since is None else [self._lonely_since + self._start_within]
-        until = min([*silent, *lonely], default=float("inf"))
-        return max(_TICK, until - self._fleet.now())  # else rounding might make it wait for nothing
+        since = self._oldest_start if self._accompanied else self._lonely_since
+        late = [] if since is None else [since + self._start_within]
+        now = self._fleet.now()
+        paused = [self._start_after] if self._start_after > now else []
+        until = min([*silent, *late, *paused], default=float("inf"))
+        return max(_TICK, until - now)  # else rounding might make it wait for nothing
 
     def wind_down(self) -> None:
         """Begin nothing more; workers are dismissed as soon as their batch is stored."""
@@ -160,7 +171,7 @@ class Pool:
             self._dismiss(worker)
 
     def _start(self, count: int) -> None:
-        for _ in range(count - self._size()):
+        for _ in range(count):
             self._starting[self._fleet.start(self.role)] = self._fleet.now()
 
     def _feed(self, worker: int) -> None:
@@ -170,6 +181,20 @@ class Pool:
         del self._idle[worker]
         self._heard(worker)
         self._fleet.send(worker, self.keeper.pack(shard))
+
+    @property
+    def _troubled(self) -> bool:
+        """Whether so many starts in a row failed that the next one is likely to."""
+        return self._failed_starts >= max(_FAILED_STARTS, self._wanted)
+
+    @property
+    def _accompanied(self) -> bool:
+        """Whether some worker is ready, so that the run goes on without those that aren't."""
+        return bool(self._idle or self._busy)
+
+    @property
+    def _oldest_start(self) -> float | None:
+        return next(iter(self._starting.values()), None)
 
     def _size(self) -> int:
         return len(self._starting) + len(self._idle) + len(self._busy)
@@ -186,7 +211,7 @@ class Pool:
             return
         del self._starting[worker]
         self._idle[worker] = None
-        self._failed_starts = 0
+        self._failed_starts, self._pause = 0, 0.0
         self.ready += 1
 
     def _returned(self, worker: int) -> None:
@@ -208,19 +233,39 @@ class Pool:
     def _gone(self, worker: int, reason: str) -> None:
         self._say(f"{self.role} {worker} is lost: {reason.splitlines()[0]}")
         if self._starting.pop(worker, None) is not None:
-            self._failed_starts += 1
-            self._last_failure = reason
+            self._start_failed(reason)
         self._idle.pop(worker, None)
         self._busy.pop(worker, None)
         given_up = self.queue.lose(worker)
         if given_up:
             self.keeper.give_up(given_up, reason)
 
-    def _watch_start(self, now: float) -> None:
-        if self._idle or self._busy or not self._starting:
-            self._lonely_since = None
+    def _start_failed(self, reason: str) -> None:
+        self._failed_starts += 1
+        self._last_failure = reason
+        now = self._fleet.now()
+        if not self._troubled or not self._accompanied or now < self._start_after:
             return
-        if self._lonely_since is None:
+        self._pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self._pause))
+        self._start_after = now + self._pause
+        self._say(
+            f"{self._failed_starts} starts of a {self.role} in a row failed; the others work on, "
+            f"and the next start is tried in {self._pause:g} s"
+        )
+
+    def _watch_start(self, now: float) -> None:
+        if self._accompanied:
+            self._lonely_since = None
+            self._replace_late(now)
+        elif not self._starting:
+            self._lonely_since = None
+        elif self._lonely_since is None:
             self._lonely_since = now
-        if now - self._lonely_since >= self._start_within:
+        elif now - self._lonely_since >= self._start_within:
             self.failure = f"no {self.role} was ready within {self._start_within:g} s"
+
+    def _replace_late(self, now: float) -> None:
+        late = [n for n, since in self._starting.items() if now - since >= self._start_within]
+        for worker in late:
+            self._fleet.stop(worker)
+            self._gone(worker, f"it wasn't ready within {self._start_within:g} s")

@@ -50,6 +50,7 @@ class InlineFleet:
         make, setup = self._roles[role]
         number = next(self._numbers)
         self.workers[number] = Worker(role, setup, make)
+        self.workers[number].hanging = self._engine.never_ready(number)
         self._engine.started.append(role)
         return number
 
@@ -71,6 +72,9 @@ class InlineFleet:
 
     def now(self) -> float:
         return self._clock
+
+    def pass_time(self, seconds: float) -> None:
+        self._clock += seconds
 
     def _step(self, number: int, worker: Worker) -> Event:
         if worker.made is None:
@@ -117,6 +121,10 @@ class Inline:
     def fault(self, role: str, kind: str, content: Any, dice: random.Random) -> str:
         """`die`, `hang` or nothing, asked before each item is delivered."""
         return ""
+
+    def never_ready(self, number: int) -> bool:
+        """Whether a worker hangs while it starts."""
+        return False
 
     def hello(self, number: int, hello: bytes) -> bytes:
         """What arrives of a worker's hello."""

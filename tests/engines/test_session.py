@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,80 @@ def test_other_software_in_a_worker_is_refused(spread: Any, monkeypatch: pytest.
     with pytest.raises(RunFailedError, match="other software") as caught:
         spread("toy-answers", inline=Inline(1))
     assert "packages.torch" in str(caught.value)
+
+
+class Slow(Inline):
+    """Batches take minutes, so that there's time for something to happen beside them."""
+
+    def fault(self, role: str, kind: str, content: Any, dice: random.Random) -> str:
+        assert self.fleet is not None
+        self.fleet.pass_time(60.0 if kind == "began" else 0.0)
+        return ""
+
+
+class BadStarts(Slow):
+    """The first worker gets ready; of the others so many don't."""
+
+    def __init__(self, workers: int, bad: int) -> None:
+        super().__init__(workers)
+        self.bad, self.starts, self.starts_at = bad, 0, list[float]()
+
+    def make_replica(self, setup: bytes) -> Any:
+        assert self.fleet is not None
+        self.starts += 1
+        self.starts_at.append(self.fleet.now())
+        if 1 < self.starts <= 1 + self.bad:
+            raise RuntimeError("a bad machine")
+        return super().make_replica(setup)
+
+
+def test_failed_starts_beside_working_ones_are_tried_again_with_growing_pauses(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    inline, progress = BadStarts(2, bad=6), Messages()
+    spread("toy-answers", inline=inline, batch_size=1, progress=progress)
+    pauses = [text for text in progress.texts if "the next start is tried in" in text]
+    seconds = [float(text.split()[-2]) for text in pauses]
+    assert seconds == [10, 20, 40, 80]
+    tries = pairwise(inline.starts_at[3:])  # the first is there, then three fail in a row
+    for (failed, following), pause in zip(tries, seconds, strict=True):
+        assert following - failed >= pause
+    assert len({worker for worker, _ in inline.sent}) == 2, "the last start helped"
+    assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
+
+
+def test_starts_that_always_fail_leave_the_work_to_the_others(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    inline = BadStarts(3, bad=10**6)
+    spread("toy-answers", inline=inline, batch_size=1)
+    assert {worker for worker, _ in inline.sent} == {inline.sent[0][0]}
+    assert inline.starts < 20, "it isn't tried all the time"
+    assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
+
+
+def test_a_start_that_hangs_beside_working_ones_is_replaced(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    class Hanging(Slow):
+        def never_ready(self, number: int) -> bool:
+            return number == 2
+
+    inline, progress = Hanging(2), Messages()
+    engine = EngineSpec(start_within=90)
+    spread("toy-answers", inline=inline, batch_size=1, progress=progress, engine=engine)
+    assert "worker 2 is lost: it wasn't ready within 90 s" in progress.texts
+    assert {worker for worker, _ in inline.sent} == {1, 3}
+    assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
+
+
+def test_if_no_start_gets_ready_the_run_ends(spread: Any):
+    class Hanging(Inline):
+        def never_ready(self, number: int) -> bool:
+            return True
+
+    with pytest.raises(RunFailedError, match="no worker was ready within 90 s"):
+        spread("toy-answers", inline=Hanging(2), engine=EngineSpec(start_within=90))
 
 
 class AllFail(toys.ToyModel):
