@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bench"]
 
+_AT_ONCE = 8  # responses judged between two signs of life, and lost with a judge
+
 
 class Bench:
     """Judges of some tasks, loaded when it's built; the driver decides which.
@@ -44,7 +46,7 @@ class Bench:
         return b""
 
     def serve(self, task: str, rows: Sequence[Row], pictures: dict[str, Bytes]) -> Iterator[News]:
-        """Judge a shard of one task.
+        """Judge a shard of one task, some responses at a time.
 
         Args:
             task: Name of the task.
@@ -52,9 +54,11 @@ class Bench:
             pictures: The responses' PNGs by their paths.
         """
         answered = unpack_answered(rows)
-        yield "began", [item.n for item in answered]
-        judged = judge(self._tasks[task], [_ready(item, pictures) for item in answered])
-        yield "reported", [Report(n, outcome=outcome_row(outcome)) for n, outcome in judged]
+        for start in range(0, len(answered), _AT_ONCE):
+            some = answered[start : start + _AT_ONCE]
+            yield "began", [item.n for item in some]
+            judged = judge(self._tasks[task], [_ready(item, pictures) for item in some])
+            yield "reported", [Report(n, outcome=outcome_row(outcome)) for n, outcome in judged]
 
 
 def _ready(item: Answered, pictures: dict[str, Bytes]) -> Unscored:

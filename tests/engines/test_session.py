@@ -171,6 +171,34 @@ def test_judging_overlaps_generating(spread: Any, tmp_path: Path):
     assert JudgedPictures.prepared == 1, "the driver loads no judge of its own"
 
 
+def test_judges_give_a_sign_of_life_every_eight_responses(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    signs: list[tuple[str, int]] = []
+
+    class Watched(Inline):
+        def fault(self, role: str, kind: str, content: Any, dice: random.Random) -> str:
+            if role == "judge":
+                signs.append((kind, len(content)))
+            return ""
+
+    inline = Watched(2)
+    spread("toy-judged", inline=inline, settings=EngineSettings(score_batch=20))
+    shards = [len(work[1]) for _, work in inline.sent if isinstance(work[2], dict)]
+    parts = [min(8, size - start) for size in shards for start in range(0, size, 8)]
+    assert max(shards) == 20
+    assert signs == [(kind, size) for size in parts for kind in ("began", "reported")]
+    assert of(content(tmp_path / "run"), "toy-judged") == of(expected, "toy-judged")
+
+
+def test_a_judge_that_dies_takes_eight_responses_along_at_most(spread: Any, tmp_path: Path):
+    inline = Deadly(11, role="judge")
+    settings = EngineSettings(score_batch=20)
+    spread("toy-judged", inline=inline, settings=settings, engine=EngineSpec(attempts=1))
+    failed = [row for row in content(tmp_path / "run") if row["verdict"] == "judge_failed"]
+    assert 1 <= len(failed) <= 8
+
+
 def test_only_tasks_with_a_judge_go_to_judges(spread: Any):
     inline = Inline(2)
     spread("toy-pictures", "toy-answers", inline=inline)
