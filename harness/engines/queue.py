@@ -47,6 +47,7 @@ class ShardQueue:
         self._waiting: deque[Shard] = deque()
         self._leases: dict[int, _Lease] = {}
         self._losses: Counter[int] = Counter()
+        self._dropped: set[str] = set()
         self._spared: set[int] = set()  # rows of shards that were lost before they had begun
 
     def __len__(self) -> int:
@@ -105,12 +106,12 @@ class ShardQueue:
         """Take a shard from a worker that is stopped on purpose; nothing is held against it."""
         lease = self._leases.pop(worker, None)
         if lease is not None and lease.open:
-            self._waiting.appendleft(lease.without(()))
+            self._put_back([lease.without(())])
 
     def lose(self, worker: int) -> list[int]:
         """A worker is lost; return the rows that are given up with it.
 
-        Everything else that it held waits again, before all others.
+        Everything else that it held waits again, before all others, unless its task was dropped.
         """
         lease = self._leases.pop(worker, None)
         if lease is None or not lease.open:
@@ -121,7 +122,7 @@ class ShardQueue:
         again = [Shard(lease.task, (n,)) for n in suspects if self._losses[n] < self._attempts]
         whole = lease.without(suspects)
         rest = [whole] if lease.begun else self._unbegun(whole)
-        self._waiting.extendleft(reversed([*again, *(shard for shard in rest if shard.rows)]))
+        self._put_back([*again, *rest])
         return given_up
 
     def _suspects(self, lease: _Lease) -> list[int]:
@@ -139,11 +140,20 @@ class ShardQueue:
         return [Shard(shard.task, shard.rows[:half]), Shard(shard.task, shard.rows[half:])]
 
     def drop(self, task: str) -> int:
-        """Forget what waits of a task, and return the number of its rows."""
+        """Forget what waits of a task, and return the number of its rows.
+
+        What is leased of it may still be reported, but doesn't wait again.
+        """
+        self._dropped.add(task)
         kept = [shard for shard in self._waiting if shard.task != task]
         dropped = sum(len(shard.rows) for shard in self._waiting if shard.task == task)
         self._waiting = deque(kept)
         return dropped
+
+    def _put_back(self, shards: Sequence[Shard]) -> None:
+        """Let shards wait before all others, but for those of tasks that were dropped."""
+        kept = [shard for shard in shards if shard.rows and shard.task not in self._dropped]
+        self._waiting.extendleft(reversed(kept))
 
     def losses(self, row: int) -> int:
         """Workers that were lost with a row in hand."""

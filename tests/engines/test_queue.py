@@ -142,6 +142,20 @@ def test_dropping_a_task_leaves_others_and_what_is_leased():
     assert q.finish(1, 1)
 
 
+@pytest.mark.parametrize("begun", [[], [1]])
+def test_what_was_leased_of_a_dropped_task_does_not_wait_again(begun: list[int]):
+    q = ShardQueue(3)
+    q.add([Shard("a", (1, 2)), Shard("a", (3, 4)), Shard("b", (5,))])
+    q.lease(1)
+    q.lease(2)
+    q.begin(1, begun)
+    q.drop("a")
+    assert q.lose(1) == []
+    q.hand_back(2)
+    assert drained(q) == [(5,)]
+    assert q.done
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_every_row_ends_exactly_once_whatever_happens(seed: int):
     dice = random.Random(seed)
