@@ -37,7 +37,18 @@ class Earlier:
             NoResponseError: The model gave none.
             LedgerError: Its picture is gone or spoilt.
         """
-        key = follows(self._task, sample)
+        return self.response(follows(self._task, sample))
+
+    def response(self, key: tuple[str, int] | None) -> Response | None:
+        """The response to a sample; `None` for none, where the task itself needn't be asked.
+
+        Args:
+            key: What `follows` says of the sample that comes after it.
+
+        Raises:
+            NoResponseError: The model gave none.
+            LedgerError: Its picture is gone or spoilt.
+        """
         if key is None:
             return None
         if self._last is None or self._last[0] != key:

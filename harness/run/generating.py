@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 from harness.adapter import ModelAdapter
@@ -120,15 +121,22 @@ class _Generation:
 
     def _items(self, *, following: bool) -> Iterator[_Item]:
         earlier = Earlier(self._job.ledger, self._task)
-        for pending in self._pending():
-            if (follows(self._task, pending.sample) is not None) is following:
-                yield _Item(pending, earlier_or_why(earlier, pending.sample))
+        for page in self._pages():
+            for pending, key in zip(page, self._followed(page), strict=True):
+                if (key is not None) is following:
+                    yield _Item(pending, _or_why(partial(earlier.response, key)))
 
-    def _pending(self) -> Iterator[Pending]:
+    def _pages(self) -> Iterator[Sequence[Pending]]:
         ledger, settings, after = self._job.ledger, self._job.settings, None
         while page := ledger.pending(self._name, after, settings.page):
             after = page[-1].n
-            yield from settings.rearrange(page)
+            yield settings.rearrange(page)
+
+    def _followed(self, page: Sequence[Pending]) -> list[tuple[str, int] | None]:
+        """What samples follow; asked in the task's thread, which may be busy with requests."""
+        if not isinstance(self._task, FollowUpTask):
+            return [None] * len(page)
+        return self._pool.submit(lambda: [follows(self._task, p.sample) for p in page]).result()
 
     def _make(self, page: list[_Item]) -> list[_Made]:
         """Requests of some samples; called in the task's thread."""
@@ -183,8 +191,12 @@ class _Generation:
 
 def earlier_or_why(earlier: Earlier, sample: Sample) -> Response | str | None:
     """The response that a sample follows, or why there is none."""
+    return _or_why(partial(earlier, sample))
+
+
+def _or_why(read: Callable[[], Response | None]) -> Response | str | None:
     try:
-        return earlier(sample)
+        return read()
     except NoResponseError as error:
         return marked(error)
     except Exception as error:  # noqa: BLE001 -- what the task says of one sample is its verdict

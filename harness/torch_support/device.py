@@ -14,21 +14,40 @@ _DTYPES = ("float32", "bfloat16", "float16")
 def choose_device(device: str) -> str:
     """The device; `auto` is the GPU where there is one.
 
+    A GPU named by its number becomes torch's current one in this thread, so that whatever asks
+    torch without naming a GPU (waiting, memory, peaks, NVML) asks this one. The number counts
+    visible GPUs (`CUDA_VISIBLE_DEVICES`); `cuda` alone is the current GPU.
+
     Raises:
-        SpecError: A GPU is asked for and none is visible, or the name is unknown.
+        SpecError: A GPU is asked for and isn't visible, or the name is unknown.
     """
     import torch
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.partition(":")[0] not in ("cpu", "cuda"):
+    kind, numbered, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (numbered and not number.isdecimal()):
         raise SpecError(f"device={device!r} is unknown", "write cpu, cuda or cuda:1")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SpecError(
             f"device={device!r}, but no GPU is visible",
             "use device=cpu, or see `cheers-bench doctor`",
         )
+    if kind == "cuda" and numbered:
+        _make_current(int(number))
     return device
+
+
+def _make_current(number: int) -> None:
+    import torch
+
+    visible = torch.cuda.device_count()
+    if number >= visible:
+        raise SpecError(
+            f"device='cuda:{number}', but of GPUs only {visible} can be seen",
+            f"the last is cuda:{visible - 1}; CUDA_VISIBLE_DEVICES may hide others",
+        )
+    torch.cuda.set_device(number)
 
 
 def choose_dtype(dtype: str, device: str) -> str:

@@ -245,11 +245,11 @@ class CheersAdapter(ModelAdapter):
             self._switches.ablations(),
             slots=self._slots,
         )
-        timing = watch.timing(answers.ttft)
+        timings = [watch.timing(first) for first in answers.ttft]
         return [
             self._text_response(prompt, result, entered, decoding, timing)
-            for prompt, result, entered in zip(
-                prompts, answers.results, answers.vision_tokens, strict=True
+            for prompt, result, entered, timing in zip(
+                prompts, answers.results, answers.vision_tokens, timings, strict=True
             )
         ]
 

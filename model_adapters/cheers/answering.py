@@ -1,4 +1,4 @@
-"""Answering a batch, with its time to first token and the vision tokens that really entered."""
+"""Answering a batch, with each row's time to first token and the vision tokens that entered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import Looks
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampling import Decoding
-from model_adapters.cheers.session import Ablations, open_session
+from model_adapters.cheers.session import Ablations, Session, open_session
 
 __all__ = ["Answers", "answer_batch"]
 
@@ -29,9 +29,9 @@ class Answers(NamedTuple):
     vision_tokens: list[int]
     """Positions of each sample's cache that the prompt's text doesn't account for."""
 
-    ttft: float | None
-    """Seconds until the first token of every sample that needn't wait could be chosen; `None` with
-    beams, whose tokens all come at the end."""
+    ttft: list[float | None]
+    """Seconds until the first token of each sample could be chosen, its wait for a slot included;
+    `None` with beams, whose tokens all come at the end."""
 
 
 def answer_batch(
@@ -68,20 +68,33 @@ def answer_batch(
     first, rest = cut(prompts, slots)
     looks = Looks()
     session = open_session(model, first, ablations=ablations, looks=looks)
-    session.logits().argmax().item()  # waits for the device: the first token can be chosen now
-    ttft = time.perf_counter() - start
-    lengths = list(session.cache.lengths)
-    later = Later(rest, ablations, looks, lambda opened: lengths.extend(opened.cache.lengths))
+    opened = _Opened(start)
+    opened.note(session)
+    later = Later(rest, ablations, looks, opened.note)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     found = decode_text(session, [settings] * len(prompts), generators, later=later)
-    return Answers(found, _vision_tokens(lengths, prompts), ttft)
+    return Answers(found, _vision_tokens(opened.lengths, prompts), opened.ttft)
+
+
+class _Opened:
+    """What is noted of every row when its prefill is done, in the order of the samples."""
+
+    def __init__(self, start: float) -> None:
+        self._start = start
+        self.lengths: list[int] = []
+        self.ttft: list[float | None] = []
+
+    def note(self, session: Session) -> None:
+        session.logits().argmax().item()  # waits for the device: first tokens can be chosen now
+        self.ttft += [time.perf_counter() - self._start] * session.samples
+        self.lengths += session.cache.lengths
 
 
 def _searched(
     model: CheersModel, prompts: Sequence[Prompt], settings: Decoding, ablations: Ablations
 ) -> Answers:
     """Search beams sample by sample."""
-    answers = Answers([], [], None)
+    answers = Answers([], [], [None] * len(prompts))
     for prompt in prompts:
         session = open_session(model, [prompt], ablations=ablations)
         answers.vision_tokens.extend(_vision_tokens(session.cache.lengths, [prompt]))

@@ -60,8 +60,9 @@ class Bench:
 
     def __init__(self, adapter: ModelAdapter) -> None:
         self._adapter = adapter
-        self._device = adapter.fingerprint().device
-        self._wait = waiter(self._device)
+        self.device = adapter.fingerprint().device
+        """Device of the adapter's fingerprint."""
+        self._wait = waiter(self.device)
         self._warm: set[tuple[Capability, int]] = set()
 
     def warm_up(self, requests: Sequence[Request], calls: int) -> None:
@@ -94,14 +95,14 @@ class Bench:
 
     def profile(self, requests: Sequence[Request]) -> Profile:
         """Run one batch while watching components and memory."""
-        with peak_memory(self._device) as memory, self._adapter.time_components() as seconds:
+        with peak_memory(self.device) as memory, self._adapter.time_components() as seconds:
             timed = self.time(requests)
         return Profile(timed.seconds, dict(seconds), memory)
 
     def watch(self, requests: Sequence[Request]) -> Watched:
         """Run one batch while every component is timed by phase."""
         with (
-            peak_memory(self._device) as memory,
+            peak_memory(self.device) as memory,
             self._adapter.watch_components(count=False) as components,
         ):
             timed = self.time(requests)

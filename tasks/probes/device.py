@@ -1,6 +1,7 @@
 """Waiting for the device, and the most memory that a stretch of work held.
 
-torch isn't imported here: an adapter that computes on a GPU has imported it already.
+torch isn't imported here: an adapter that computes on a GPU has imported it already, and made its
+GPU the current one (`harness.torch_support.choose_device`), which is the one that is asked.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ from harness.records import (
 from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
 from tasks.probes.bench import Bench
+from tasks.probes.conditions import conditions
 from tasks.probes.inputs import PROMPTS, Workload
 from tasks.probes.latency_metrics import MEASURED, SIZES, category, latency_metrics, round_scores
 from tasks.probes.stability import stability, stability_notes
@@ -126,7 +127,7 @@ class LatencyProbe(Probe):
         return Outcome(
             verdict=Verdict.OK,
             scores=round_scores(timed.seconds, timed.responses),
-            details={"completion_tokens": tokens},
+            details={"completion_tokens": tokens, "conditions": conditions(bench.device)},
         )
 
     def _requests(self, sample: Sample, seed: int) -> list[Request]:
@@ -206,6 +207,7 @@ def _profiled(bench: Bench, requests: Sequence[Request]) -> Outcome:
             "seconds": profile.seconds,
             "components": profile.components,
             "shares": {name: part / profile.seconds for name, part in profile.components.items()},
+            "conditions": conditions(bench.device),
         },
     )
 

@@ -218,16 +218,24 @@ class ServingProbe(Probe):
         return [make(i, sample_seed(seed, self.metadata.name, "request", i)) for i in range(count)]
 
     def aggregate(self, scored: Sequence[ScoredSample], protocol: Protocol) -> TaskResult:
-        """Metrics of what was measured, and notes on what they don't say."""
+        """Metrics of what was measured, and notes on what they don't say.
+
+        `extra.rates` holds each rate, in requests per second, at which a server episode was fed.
+        """
         result = super().aggregate(scored, protocol)
         primary, *others = result.metrics
         gathered, slow, energy = _gathered(scored)
         judged = {name: stability(values) for name, values in gathered.items()}
+        rates = _rates(scored)
         return msgspec.structs.replace(
             result,
             metrics=(primary, *(metric for metric in others if metric.n)),
-            notes=(*result.notes, *stability_notes(judged), *slow),
-            extra={"cv": {name: found.cv for name, found in judged.items()}, "energy": energy},
+            notes=(*result.notes, *stability_notes(judged), *slow, *_rate_notes(rates)),
+            extra={
+                "cv": {name: found.cv for name, found in judged.items()},
+                "energy": energy,
+                "rates": {name: list(found) for name, found in rates.items()},
+            },
         )
 
     def scorer(self) -> Identity:
@@ -307,3 +315,22 @@ def _gathered(
         if count
     ]
     return gathered, notes, list(energy)
+
+
+def _rates(scored: Sequence[ScoredSample]) -> dict[str, list[float]]:
+    """Different rates of each capability's server episodes; more than one after a resume."""
+    rates = defaultdict[str, dict[float, None]](dict)
+    for row in scored:
+        rate = row.outcome.details.get("rate")
+        if isinstance(rate, int | float):
+            rates[str(row.sample.category)][float(rate)] = None
+    return {name: list(found) for name, found in rates.items()}
+
+
+def _rate_notes(rates: Mapping[str, Sequence[float]]) -> list[str]:
+    return [
+        f"{name}: medians mix episodes of {len(found)} rates, {min(found):.4g} to {max(found):.4g} "
+        "requests per second: every process measured its own; give `rate` to have one"
+        for name, found in rates.items()
+        if len(found) > 1
+    ]

@@ -29,6 +29,7 @@ from harness.records import (
 )
 from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
+from tasks.probes.conditions import conditions
 from tasks.probes.inputs import PROMPTS, picture
 from tasks.probes.prefilling import prefill_scores
 
@@ -138,15 +139,15 @@ class TokensProbe(Probe):
         seed = sample_seed(context.seed, self.metadata.name, sample.id, sample.k)
         counted = _counted(adapter, account, seed)
         agrees = counted == account.llm_tokens
+        timed = prefill_scores(adapter, account, self._rounds)
+        details: dict[str, JsonValue] = {"counted": counted, "latent_grid": account.latent_grid}
+        if timed:
+            details["conditions"] = conditions(adapter.fingerprint().device)
         return Outcome(
             verdict=Verdict.OK if agrees or counted is None else Verdict.WRONG,
             reason=_reason(account, counted),
-            scores=(
-                _scores(account)
-                | _counted_scores(account, counted)
-                | prefill_scores(adapter, account, self._rounds)
-            ),
-            details={"counted": counted, "latent_grid": account.latent_grid},
+            scores=_scores(account) | _counted_scores(account, counted) | timed,
+            details=details,
         )
 
     def scorer(self) -> Identity:

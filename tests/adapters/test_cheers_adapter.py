@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,37 @@ def test_slots_change_no_answer_and_no_account(checkpoint: Path, adapter: Cheers
     together, waited = (ask(one, *prompts, decoding=decoding) for one in (adapter, few))
     assert [r.text for r in waited] == [r.text for r in together]
     assert [r.usage for r in waited] == [r.usage for r in together]
+
+
+def test_rows_that_wait_for_a_slot_have_their_own_first_token(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """By a clock of forward passes: with one slot, each answer waits for all before it."""
+    one = CheersAdapter(str(checkpoint), slots=1)
+    decoding = TextDecoding(max_new_tokens=9)
+    ask(one, "a", decoding=decoding)  # loads the model
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    one._checkpoint.model.model.language_model.register_forward_hook(count)
+    monkeypatch.setattr("time.perf_counter", lambda: float(passes))
+    found = ask(one, "a", "b c d", "e" * 20, "f", decoding=decoding)
+    first = [response.timing.ttft_s for response in found]
+    assert all(earlier < later for earlier, later in pairwise(first))
+    for place, response in enumerate(found[:-1]):
+        # The next prefill stands behind every pass of this row but its own prefill.
+        assert first[place + 1] - first[place] >= response.usage.completion_tokens - 1
+    assert all(first[-1] <= response.timing.total_s for response in found)
+
+
+def test_rows_of_one_group_share_their_first_token(checkpoint: Path):
+    two = CheersAdapter(str(checkpoint), slots=2)
+    found = ask(two, "a", "b", "c", decoding=TextDecoding(max_new_tokens=9))
+    first, second, waited = (response.timing.ttft_s for response in found)
+    assert first == second < waited
 
 
 def test_questions_about_equal_pictures_see_one(adapter: CheersAdapter, model: Any):

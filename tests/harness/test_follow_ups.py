@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from threading import current_thread
+from typing import Any, ClassVar
 
 import pytest
 
@@ -158,6 +159,42 @@ def test_requests_are_rebuilt_with_the_picture_that_was_shown(run: Run, tmp_path
             request = rebuild_request(toys.ToyFollowUps(), 0, entry, ledger)
             assert request is not None
             assert isinstance(request, AnswerRequest) is ("about" in entry.sample.data)
+
+
+class Threads(toys.ToyFollowUps):
+    """Notes which thread calls what."""
+
+    calls: ClassVar[list[tuple[str, str]]] = []
+
+    def note(self, what: str) -> None:
+        self.calls.append((what, current_thread().name))
+
+    def follows(self, sample: Sample) -> tuple[str, int] | None:
+        self.note("follows")
+        return super().follows(sample)
+
+    def request(self, sample: Sample, seed: int) -> Any:
+        self.note("request")
+        return super().request(sample, seed)
+
+    def request_after(self, sample: Sample, earlier: Response, seed: int) -> Any:
+        self.note("request_after")
+        return super().request_after(sample, earlier, seed)
+
+
+def test_while_requests_are_made_one_thread_alone_calls_the_task(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    from harness.registry import tasks
+
+    monkeypatch.setitem(tasks()._added, NAME, Threads)
+    monkeypatch.setattr(Threads, "calls", [])
+    run(NAME)
+    names = [what for what, _ in Threads.calls]
+    last = len(names) - names[::-1].index("request_after")
+    making = Threads.calls[names.index("request") : last]
+    assert {what for what, _ in making} == {"request", "follows", "request_after"}
+    assert {thread for _, thread in making} == {"task_0"}
 
 
 class Eager(toys.ToyFollowUps):

@@ -103,6 +103,14 @@ def test_an_answer_s_times_are_those_of_the_clock(clock: Clock, context: ProbeCo
     assert found["answer_throughput_b2"] == pytest.approx(2 / 3)
 
 
+def test_every_round_and_profile_says_under_which_conditions(clock: Clock, context: ProbeContext):
+    _, rows = measured(Clockwork(clock), context)
+    for row in rows:
+        found = row.outcome.details["conditions"]
+        assert found["cpus"] >= 1
+        assert "gpu" not in found
+
+
 def test_a_drawing_s_times_are_those_of_the_clock(clock: Clock, context: ProbeContext):
     found = values(result(Clockwork(clock), context))
     assert found["generate_image_seconds_p50"] == pytest.approx(20.0)

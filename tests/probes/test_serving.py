@@ -128,6 +128,41 @@ def test_warm_up_is_thrown_away_for_every_size_of_a_batch(clock: Clock, context:
     assert found["answer_server_latency_p99"] < 50
 
 
+def resumed(
+    first: Clockwork, second: Clockwork, context: ProbeContext, **options: Any
+) -> TaskResult:
+    """Episode 0 by one process, episode 1 by another."""
+    probe, before = measured(first, context, **options)
+    _, after = measured(second, context, **options)
+    rows = [
+        ScoredSample(sample=s, outcome=(before if s.id.endswith("/0") else after)[s.id])
+        for s in probe.samples_for(first.card)
+    ]
+    return probe.aggregate(rows, probe.protocol(seed=0))
+
+
+def test_a_resume_that_measures_another_rate_says_so(clock: Clock, context: ProbeContext):
+    class Slower(Clockwork):
+        def answer(self, requests: Sequence[Any]) -> Any:
+            found = super().answer(requests)
+            clock.now += 1.0
+            return found
+
+    found = resumed(Clockwork(clock), Slower(clock), context, load=0.5)
+    assert found.extra["rates"] == {
+        "answer/server": pytest.approx([0.5 * 4 / 3, 0.5 * 4 / 4]),
+        "generate_image/server": pytest.approx([0.5 * 4 / 20]),
+    }
+    (note,) = [note for note in found.notes if "rates" in note]
+    assert note.startswith("answer/server: medians mix episodes of 2 rates, 0.5 to 0.6667 requests")
+
+
+def test_a_given_rate_is_one_after_a_resume(clock: Clock, context: ProbeContext):
+    found = resumed(Clockwork(clock), Clockwork(clock), context, rate=0.1)
+    assert found.extra["rates"]["answer/server"] == [0.1]
+    assert not [note for note in found.notes if "rates" in note]
+
+
 def test_conditions_are_kept(clock: Clock, context: ProbeContext):
     _, found = measured(Clockwork(clock), context)
     for outcome in found.values():

@@ -158,6 +158,11 @@ def test_the_compression_is_measured_in_time_and_bytes(clock: Clock, context: Pr
     assert model.calls["prefill", 16] == model.calls["prefill", 64] == 1 + 5
 
 
+def test_measured_prefills_say_under_which_conditions(clock: Clock, context: ProbeContext):
+    assert outcome(Prefilling(clock), context).details["conditions"]["cpus"] >= 1
+    assert "conditions" not in outcome(Clockwork(clock), context).details  # nothing was timed
+
+
 def test_a_model_that_slows_down_halfway_keeps_its_ratio(clock: Clock, context: ProbeContext):
     class Slowing(Prefilling):
         def prefill(self, tokens: int) -> int:
