@@ -54,7 +54,8 @@ def checked_url(url: str) -> str:
             "model 'openai' has no address", "write --model openai:http://127.0.0.1:8000/v1"
         )
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    # A password with a slash in it isn't seen as one, so no @ may stand anywhere.
+    if "@" in url or parts.query or parts.fragment:
         raise SpecError(
             "the address of model 'openai' holds credentials or a query, which would be stored",
             "put the key into an environment variable and name it: --model-arg key_env=NAME",
