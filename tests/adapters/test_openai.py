@@ -328,6 +328,16 @@ LASTING = {
     "null": ([json_of({"choices": [{"message": {"content": None}}]})], "no text", 1),
     "filtered": ([streamed(delta("a"), delta(None, "content_filter"))], "content_filter", 1),
     "a list": ([json_of([1])], "in place of an object", 1),
+    "two choices": (
+        [json_of({"choices": [{"message": {"content": text}} for text in "AB"]})],
+        "more than one choice",
+        1,
+    ),
+    "two choices streamed": (
+        [streamed(delta("A"), {"choices": [{"index": 1, "delta": {"content": "B"}}]})],
+        "more than one choice",
+        1,
+    ),
     "error in the stream": ([streamed({"error": {"message": "lost a GPU"}})], "lost a GPU", 1),
 }
 
@@ -417,6 +427,30 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(url: str):
     with pytest.raises(SpecError, match="key_env") as caught:
         OpenAIEndpoint(url.format(KEY), model="toy")
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "model",
+        "messages",
+        "prompt",
+        "n",
+        "seed",
+        "temperature",
+        "top_p",
+        "stop",
+        "stream",
+        "stream_options",
+        "size",
+        "response_format",
+        "max_tokens",
+        "max_completion_tokens",
+    ],
+)
+def test_extra_fields_leave_the_protocol_alone(field: str):
+    with pytest.raises(SpecError, match=f"extra can't set {field}:"):
+        OpenAIEndpoint("http://127.0.0.1:9/v1", model="toy", extra={"top_k": 1, field: 2})
 
 
 def test_a_key_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch):
