@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,7 +28,7 @@ from harness.records import (
     Usage,
 )
 from harness.text import cut_at_stop
-from model_adapters.openai.arguments import Patience, checked_url, switch, whole
+from model_adapters.openai.arguments import Patience, checked_extra, checked_url, switch, whole
 from model_adapters.openai.secret import DEFAULT_ENV, Secret
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class OpenAIEndpoint(ModelAdapter):
         self._length_field = _checked_field(max_tokens_field)
         self._stream, self._base64 = switch("stream", stream), switch("b64_json", b64_json)
         self._pinned = switch("pin_backend", pin_backend)
-        self._extra = _checked_extra(extra)
+        self._extra = checked_extra(extra)
         self._concurrency = whole("concurrency", concurrency)
         self._patience = Patience(
             connect_s=connect_s,
@@ -259,14 +259,6 @@ def _checked_field(name: str) -> str:
             f"max_tokens_field={name!r} is unknown", f"it is one of {', '.join(_LENGTH_FIELDS)}"
         )
     return name
-
-
-def _checked_extra(extra: object) -> dict[str, Any]:
-    if extra is None:
-        return {}
-    if not isinstance(extra, Mapping):
-        raise SpecError(f"extra={extra!r} is no object", 'write extra={"top_k": 1}')
-    return dict(extra)
 
 
 def _capabilities(chat: bool, images: bool) -> frozenset[Capability]:

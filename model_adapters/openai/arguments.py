@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import SpecError
 from harness.records import Record
 
-__all__ = ["Patience", "checked_url", "switch", "whole"]
+__all__ = ["Patience", "checked_extra", "checked_url", "switch", "whole"]
+
+_PROTOCOL = frozenset(
+    {
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "prompt",
+        "response_format",
+        "seed",
+        "size",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+    }
+)
+"""Fields of a body that the task's protocol or an argument of the adapter decides."""
 
 
 class Patience(Record, frozen=True, kw_only=True):
@@ -54,7 +76,8 @@ def checked_url(url: str) -> str:
             "model 'openai' has no address", "write --model openai:http://127.0.0.1:8000/v1"
         )
     parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    # A password with a slash in it isn't seen as one, so no @ may stand anywhere.
+    if "@" in url or parts.query or parts.fragment:
         raise SpecError(
             "the address of model 'openai' holds credentials or a query, which would be stored",
             "put the key into an environment variable and name it: --model-arg key_env=NAME",
@@ -62,6 +85,27 @@ def checked_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SpecError(f"{url!r} is no address of a server", "write https://HOST/v1")
     return url.rstrip("/")
+
+
+def checked_extra(extra: object) -> dict[str, Any]:
+    """Further fields of each request's body.
+
+    Raises:
+        SpecError: It's no object, or holds what is decided elsewhere: a run would carry a protocol
+            that it wasn't asked by.
+    """
+    if extra is None:
+        return {}
+    if not isinstance(extra, Mapping):
+        raise SpecError(f"extra={extra!r} is no object", 'write extra={"top_k": 1}')
+    taken = sorted(_PROTOCOL & set(extra))
+    if taken:
+        raise SpecError(
+            f"extra can't set {', '.join(taken)}: the task's protocol and the adapter's own "
+            "arguments do",
+            "leave it out of extra, and see docs/models.md for the arguments",
+        )
+    return dict(extra)
 
 
 def switch(name: str, value: object) -> bool:

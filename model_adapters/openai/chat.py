@@ -126,11 +126,21 @@ class _Pieces:
         return self._finish is not None
 
     def add(self, message: Mapping[str, Any], part: str) -> None:
-        """Take in a chunk (`part` is `delta`) or a whole answer (`message`)."""
+        """Take in a chunk (`part` is `delta`) or a whole answer (`message`).
+
+        Raises:
+            AdapterError: It belongs to a second answer; one is asked for.
+        """
         self._usage = message.get("usage") or self._usage
         self._model = message.get("model") or self._model
         self._system = message.get("system_fingerprint") or self._system
-        for choice in message.get("choices") or []:
+        choices = message.get("choices") or []
+        if len(choices) > 1 or any(choice.get("index") for choice in choices):
+            raise AdapterError(
+                "the server gives more than one choice to a request for one (n=1)",
+                "let the server answer each request once; which choice counts isn't defined",
+            )
+        for choice in choices:
             self._chosen = True
             self._finish = choice.get("finish_reason") or self._finish
             self._say(choice.get(part) or {})

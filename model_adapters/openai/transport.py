@@ -59,7 +59,8 @@ class Attempt:
     @property
     def kind(self) -> str:
         """Content type without parameters."""
-        return str(self._response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+        said = self._secret.hide(str(self._response.headers.get("content-type", "")))
+        return said.partition(";")[0].strip().lower()
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes.
@@ -89,17 +90,17 @@ class Attempt:
         return self.parse(body)
 
     def parse(self, data: bytes) -> Any:
-        """JSON with the key hidden.
+        """JSON with the key hidden, in what its strings mean and not in how they're spelled.
 
         Raises:
-            AdapterError: It isn't JSON.
+            AdapterError: It isn't JSON, or is nested without end.
         """
-        text = self._secret.hide(data.decode(errors="replace"))
+        text = data.decode(errors="replace")
         try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
+            return self._secret.hide_within(msgspec.json.decode(text))
+        except (msgspec.DecodeError, RecursionError) as error:
             raise AdapterError(
-                f"the server sends malformed JSON ({error}): {_short(text)}",
+                f"the server sends malformed JSON ({error}): {_short(self._secret.hide(text))}",
                 "look at the server's log",
             ) from error
 

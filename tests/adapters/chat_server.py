@@ -35,6 +35,7 @@ class ChatServer:
         self.usage: dict[str, Any] | None = {"prompt_tokens": 9, "completion_tokens": 3}
         self.answer: Callable[[dict[str, Any]], str] = lambda body: "It is red"
         self.finish = "stop"
+        self.encode: Callable[[Any], str] = json.dumps
         self.size = (8, 6)
         self.running = self.most = 0
         self.lock = threading.Lock()
@@ -107,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         for chunk in chunks:
-            data = chunk if isinstance(chunk, bytes) else json.dumps(chunk).encode()
+            data = chunk if isinstance(chunk, bytes) else self.state.encode(chunk).encode()
             self.wfile.write(b"data: " + data + b"\n\n")
             self.wfile.flush()
         if done:
@@ -115,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def send_json(self, code: int, value: Any, **headers: str) -> None:
-        self.send_bytes(code, json.dumps(value).encode(), "application/json", **headers)
+        self.send_bytes(code, self.state.encode(value).encode(), "application/json", **headers)
 
     def send_bytes(self, code: int, data: bytes, kind: str, **headers: str) -> None:
         self.send_response(code)

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -38,6 +39,7 @@ from harness.run.contract import check_response
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from model_adapters.openai.adapter import OpenAIEndpoint
 from model_adapters.openai.events import events
+from model_adapters.openai.secret import Secret
 from tasks.judges.vqa import Question, VQAJudge
 from tests.adapters.chat_server import (
     ChatServer,
@@ -55,7 +57,7 @@ from tests.adapters.chat_server import (
     trickle,
 )
 
-KEY = "sk-test-7f3b9c1d5e2a4860"
+KEY = "sk-test/7f3b9c1d+5e2a4860"
 HASTE = {"pause_s": 0.01, "timeout_s": 5.0}
 ASK = AnswerRequest(prompt="What colour?", seed=7)
 RED = Image.new("RGB", (5, 4), "red")
@@ -326,6 +328,16 @@ LASTING = {
     "null": ([json_of({"choices": [{"message": {"content": None}}]})], "no text", 1),
     "filtered": ([streamed(delta("a"), delta(None, "content_filter"))], "content_filter", 1),
     "a list": ([json_of([1])], "in place of an object", 1),
+    "two choices": (
+        [json_of({"choices": [{"message": {"content": text}} for text in "AB"]})],
+        "more than one choice",
+        1,
+    ),
+    "two choices streamed": (
+        [streamed(delta("A"), {"choices": [{"index": 1, "delta": {"content": "B"}}]})],
+        "more than one choice",
+        1,
+    ),
     "error in the stream": ([streamed({"error": {"message": "lost a GPU"}})], "lost a GPU", 1),
 }
 
@@ -408,12 +420,37 @@ def test_impossible_arguments_are_refused(fields: dict[str, Any], message: str):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://me:{}@host/v1", "https://host/v1?key={}", "https://host/v1#{}"]
+    "url",
+    ["http://me:1/{}@host/v1", "http://{}@host/v1", "https://host/v1?key={}", "https://host/v1#{}"],
 )
 def test_credentials_in_the_address_are_refused_and_not_repeated(url: str):
     with pytest.raises(SpecError, match="key_env") as caught:
         OpenAIEndpoint(url.format(KEY), model="toy")
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "model",
+        "messages",
+        "prompt",
+        "n",
+        "seed",
+        "temperature",
+        "top_p",
+        "stop",
+        "stream",
+        "stream_options",
+        "size",
+        "response_format",
+        "max_tokens",
+        "max_completion_tokens",
+    ],
+)
+def test_extra_fields_leave_the_protocol_alone(field: str):
+    with pytest.raises(SpecError, match=f"extra can't set {field}:"):
+        OpenAIEndpoint("http://127.0.0.1:9/v1", model="toy", extra={"top_k": 1, field: 2})
 
 
 def test_a_key_that_no_header_can_carry(monkeypatch: pytest.MonkeyPatch):
@@ -524,7 +561,29 @@ def test_a_run_records_every_fault_with_its_sample(server: ChatServer, tmp_path:
     assert len([row for row in rows if row["verdict"] in ("ok", "wrong")]) == len(rows) - 2
 
 
+def slashed(value: Any) -> str:
+    return json.dumps(value).replace("/", "\\/")
+
+
+def numbered(value: Any) -> str:
+    """JSON with each character of the key by its number."""
+    return json.dumps(value).replace(KEY, "".join(f"\\u{ord(c):04X}" for c in KEY))
+
+
+def nested(value: Any) -> str:
+    """JSON whose strings hold the key as JSON within JSON has it."""
+    return json.dumps(value).replace(KEY, slashed(slashed(KEY))[3:-3].replace("/", "\\/"))
+
+
+def unescaped(text: str) -> str:
+    """The text with each JSON escape undone, whatever its depth."""
+    numbers = re.sub(r"\\+u00([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text)
+    return numbers.replace("\\", "")
+
+
+@pytest.mark.parametrize("encode", [json.dumps, slashed, numbered, nested])
 def test_the_key_is_nowhere(
+    encode: Callable[[Any], str],
     server: ChatServer,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -532,18 +591,20 @@ def test_the_key_is_nowhere(
 ):
     """Everything that a server could echo: refusals, web pages, answers, its own names."""
     caplog.set_level(logging.DEBUG)
+    server.encode = encode
     server.model, server.system = f"toy {KEY}", f"fp {KEY}"
     server.answer = lambda body: f"A {KEY}"
     server.faults = [
         streamed({**delta("A", "stop"), "model": f"toy {KEY}", "system_fingerprint": KEY}),
         status(401, f"Incorrect API key provided: {KEY}"),
-        raw(f"<html>{KEY}</html>".encode(), "text/html"),
-        streamed({"error": {"message": f"bad key {KEY}"}}),
-        streamed(f"{{oops {KEY}".encode()),
+        raw(f"<html>{encode(KEY)}</html>".encode(), "text/html"),
+        raw(b"odd", f"text/{KEY}"),
+        streamed({"error": {KEY: f"bad key {KEY}"}}),
+        streamed(f"{{oops {encode(KEY)}".encode()),
         status(500, KEY),
         streamed(delta(f"B {KEY[:9]}"), delta(KEY[9:], "stop"), done=True),
     ]
-    command = ["run", "--task", "shapes-mmbench", "--limit", "8", "--out", str(tmp_path / "run")]
+    command = ["run", "--task", "shapes-mmbench", "--limit", "9", "--out", str(tmp_path / "run")]
     model = ["--model", f"openai:{server.url}", "--model-arg", "model=toy"]
     haste = ["--model-arg", "pause_s=0.01"]
     done = [
@@ -563,12 +624,46 @@ def test_the_key_is_nowhere(
     assert (tmp_path / "run" / "manifest.json").exists(), done[0].stderr
     kept = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert len(kept) > 1
-    assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
-    assert all(KEY not in one.stdout + one.stderr for one in done)
+    holding = [p for p in kept if KEY in unescaped(p.read_text("utf-8", errors="replace"))]
+    assert holding == []
+    assert all(KEY not in unescaped(one.stdout + one.stderr) for one in done)
     texts = [str(row["text"]) for row in export_rows(tmp_path / "run")]
     assert any("[OPENAI_API_KEY]" in text for text in texts), "the server's echo must have come"
     assert len([h for h in server.headers if h.get("Authorization") == f"Bearer {KEY}"]) >= 8
-    assert KEY not in caplog.text + "".join(capfd.readouterr())
+    assert KEY not in unescaped(caplog.text + "".join(capfd.readouterr()))
+
+
+@pytest.mark.parametrize("encode", [slashed, numbered, nested])
+def test_the_key_is_not_in_a_name_or_an_error(
+    server: ChatServer, endpoint: Any, encode: Callable[[Any], str]
+):
+    server.encode, server.model = encode, f"toy {KEY}"
+    model = endpoint()
+    assert model.fingerprint().config["served"]["model"] == "toy [OPENAI_API_KEY]"
+    for fault in (status(401, KEY), json_of({"error": {KEY: KEY}}), streamed({"error": KEY})):
+        server.faults = [fault]
+        with pytest.raises(AdapterError) as caught:
+            model.answer([ASK])
+        assert "[OPENAI_API_KEY]" in str(caught.value)
+        assert KEY not in unescaped(str(caught.value))
+
+
+@given(st.data())
+def test_the_key_is_found_however_it_is_escaped(data: st.DataObject):
+    spellings = [
+        data.draw(st.sampled_from([c, "\\" + c, f"\\u{ord(c):04x}", f"\\\\u{ord(c):04X}"]))
+        for c in KEY
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPELLED_KEY", KEY)
+        secret = Secret("SPELLED_KEY")
+    assert secret.hide(f"a{''.join(spellings)}b") == "a[SPELLED_KEY]b"
+
+
+def test_an_answer_nested_without_end_is_an_error(server: ChatServer, endpoint: Any):
+    server.faults = [raw(b"[" * 100_000, "application/json")]
+    with pytest.raises(AdapterError, match="malformed JSON"):
+        endpoint().answer([ASK])
 
 
 def test_the_key_is_not_in_what_python_shows(endpoint: Any):
