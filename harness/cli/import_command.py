@@ -18,6 +18,13 @@ _PLAYER = "predictions"  # the registered model that serves the answers of a fil
 @click.option("--out", required=True, help="Run folder to write.")
 @click.option("--label", help="Row name in tables.")
 @click.option("--task-option", "task_options", multiple=True, metavar="K=V", help="Task option.")
+@click.option(
+    "--model-arg",
+    "model_args",
+    multiple=True,
+    metavar="K=V",
+    help="How the file is read; failures=as-answers scores failed calls as answers.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Most samples.")
 def command(
     file: Path,
@@ -26,6 +33,7 @@ def command(
     out: str,
     label: str | None,
     task_options: Sequence[str],
+    model_args: Sequence[str],
     limit: int | None,
 ) -> None:
     """Score FILE, predictions of VLMEvalKit (xlsx, tsv) or lmms-eval (jsonl); no model is needed.
@@ -40,7 +48,7 @@ def command(
     flags = read_flags(
         tasks=[task],
         model=f"{_PLAYER}:{file}",
-        model_args=(),
+        model_args=model_args,
         label=label,
         task_options=[f"{task}.{pair}" for pair in task_options],
         out=out,

@@ -13,12 +13,15 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 from harness.errors import AdapterError, NoResponseError
 from harness.records import Sample
 from model_adapters.recorded.answer_request import AnswerReplay
+
+if TYPE_CHECKING:
+    from harness.data import Row
 
 __all__ = ["PredictionFile", "read_predictions"]
 
@@ -30,10 +33,14 @@ _DAMAGE = (
 _RETURN = re.compile(r"_x000D_|\r", re.IGNORECASE)  # as workbooks write a carriage return
 _MARKER = re.compile(r"<image \d>")
 
+# What VLMEvalKit stores, verbatim, in the place of an answer that it couldn't get.
+_FAILED_CALL = "Failed to obtain answer via API"
+
 
 class _Prediction(NamedTuple):
     row: int
-    text: str
+    text: str | None
+    """The answer; `None` if the table's cell is blank."""
     asked: str
     """Question or prompt that the file names; empty if it names none."""
 
@@ -45,10 +52,19 @@ class PredictionFile:
         kind: `vlmevalkit` or `lmms-eval`.
         name: Name of the file, for messages.
         by_name: Predictions by index (VLMEvalKit) or row number (lmms-eval).
+        failures_are_answers: Whether failed calls and blank cells are served as answers.
     """
 
-    def __init__(self, kind: str, name: str, by_name: Mapping[str, _Prediction]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        by_name: Mapping[str, _Prediction],
+        *,
+        failures_are_answers: bool = False,
+    ) -> None:
         self.kind, self._name, self._by_name = kind, name, by_name
+        self._failures_are_answers = failures_are_answers
         prompts = Counter(found.asked for found in by_name.values())
         self._by_prompt = {
             found.asked: found for found in by_name.values() if prompts[found.asked] == 1
@@ -61,11 +77,23 @@ class PredictionFile:
         """The stored answer to a request.
 
         Raises:
-            NoResponseError: There is none, or it's to another question.
+            NoResponseError: There is none, it's to another question, or its call failed.
         """
-        if self.kind == "lmms-eval":
-            return self._by_row(request).text
-        sample = request.sample
+        by_row = self.kind == "lmms-eval"
+        return self._said(self._by_row(request) if by_row else self._by_index(request.sample))
+
+    def _said(self, found: _Prediction) -> str:
+        if self._failures_are_answers:
+            return found.text or ""
+        if found.text is None:
+            raise NoResponseError(f"{self._name} row {found.row} has no prediction", missing=True)
+        if _FAILED_CALL in found.text:
+            raise NoResponseError(
+                f"{self._name} row {found.row} holds a failed call: {found.text!r:.120}"
+            )
+        return found.text
+
+    def _by_index(self, sample: Sample) -> _Prediction:
         index = _index(sample.data.get("index", sample.id))
         found = self._by_name.get(index)
         if found is None:
@@ -76,7 +104,7 @@ class PredictionFile:
                 f"{self._name} row {found.row} (index {index}) answers {asked!r:.120}, not "
                 f"{question!r:.120}: it was made for other data"
             )
-        return found.text
+        return found
 
     def _by_row(self, request: AnswerReplay) -> _Prediction:
         """By the very prompt; else by number, if the prompt there holds question and options."""
@@ -94,22 +122,28 @@ class PredictionFile:
         )
 
 
-def read_predictions(path: Path) -> PredictionFile:
+def read_predictions(path: Path, *, failures_are_answers: bool = False) -> PredictionFile:
     """Read a file of predictions.
 
     Args:
         path: `.xlsx`, `.tsv`, `.csv` or `.parquet` of VLMEvalKit, or `.jsonl` of lmms-eval.
+        failures_are_answers: Whether failed calls and blank cells are served as answers.
 
     Raises:
         AdapterError: It isn't there, lacks a column, is damaged, or names a sample twice.
     """
     if not path.is_file():
         raise AdapterError(f"there is no file {path}", "name it as --model predictions:FILE")
+    kind, by_name = _rows(path)
+    return PredictionFile(kind, path.name, by_name, failures_are_answers=failures_are_answers)
+
+
+def _rows(path: Path) -> tuple[str, dict[str, _Prediction]]:
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
-        return PredictionFile("lmms-eval", path.name, _unique(path, _lmms_eval(path), "doc_id"))
+        return "lmms-eval", _unique(path, _lmms_eval(path), "doc_id")
     if suffix in _TABLES:
-        return PredictionFile("vlmevalkit", path.name, _unique(path, _vlmevalkit(path), "index"))
+        return "vlmevalkit", _unique(path, _vlmevalkit(path), "index")
     raise AdapterError(
         f"{path} is no file of predictions that is known by its suffix",
         f"give one of {', '.join(_TABLES)} (VLMEvalKit) or .jsonl (lmms-eval)",
@@ -141,10 +175,8 @@ def _vlmevalkit(path: Path) -> Iterator[tuple[str, _Prediction]]:
                     f"{path} has no column {column!r}; it has {', '.join(map(repr, row))}",
                     "give the file of predictions, not one of results",
                 )
-        yield (
-            _index(row["index"]),
-            _Prediction(number, row["prediction"], row.get("question", "")),
-        )
+        said = row["prediction"] or None  # blank: no table tells an empty answer from none
+        yield _index(row["index"]), _Prediction(number, said, row.get("question", ""))
 
 
 def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -152,7 +184,13 @@ def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
     table = open_table(path)
     for row in table:
-        yield row.number, {name: row[name] for name in table.columns}
+        yield row.number, {name: _verbatim(row, name) for name in table.columns}
+
+
+def _verbatim(row: Row, name: str) -> str:
+    """A cell's own text: "None", which tables read as no cell, may be what a model said."""
+    value = row.value(name)
+    return value if isinstance(value, str) else row[name]
 
 
 def _workbook(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

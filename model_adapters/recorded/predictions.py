@@ -19,25 +19,31 @@ from harness.records import (
     Response,
     Sample,
 )
+from harness.torch_support import one_of
 from model_adapters.recorded.answer_request import AnswerReplay
 from model_adapters.recorded.prediction_files import PredictionFile, read_predictions
 
 __all__ = ["RecordedPredictions"]
 
-_CODE_VERSION = "1"
+_CODE_VERSION = "2"
+_FAILURES = ("apart", "as-answers")
 
 
 class RecordedPredictions(ModelAdapter):
     """Serves the answers of a file, each to the sample that it was made for.
 
-    A sample without an answer is `missing`; one whose answer is to another question is `errored`.
+    A sample without an answer, or with a blank cell, is `missing`; one whose answer is to another
+    question, or that says that the call failed, is `errored`. An empty text in JSON is an answer.
     How the model was asked isn't in such a file: the task's option `prompt` should say it.
 
     Args:
         path: VLMEvalKit's table of predictions, or lmms-eval's samples.
+        failures: `apart` is as above; `as-answers` serves what stands in the place of a failed call
+            as what the model said, as VLMEvalKit scores it, and a blank cell as an empty answer.
 
     Raises:
         AdapterError: The file isn't there, or can't be read.
+        SpecError: `failures` is neither.
     """
 
     card = ModelCard(
@@ -48,9 +54,12 @@ class RecordedPredictions(ModelAdapter):
         source="the file given as predictions:FILE",
     )
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, failures: str = "apart") -> None:
         self._path = Path(path)
-        self._file: PredictionFile = read_predictions(self._path)
+        self._failures = one_of("failures", failures, _FAILURES)
+        self._file: PredictionFile = read_predictions(
+            self._path, failures_are_answers=failures == "as-answers"
+        )
 
     def fingerprint(self) -> Fingerprint:
         """Hash of the file."""
@@ -67,7 +76,7 @@ class RecordedPredictions(ModelAdapter):
         """Read the answers.
 
         Raises:
-            NoResponseError: There is none, or it's to another question.
+            NoResponseError: There is none, it's to another question, or its call failed.
             AdapterError: A request doesn't say which sample it's for.
         """
         return [Response(text=self._file.read(_addressed(request))) for request in requests]
@@ -86,7 +95,11 @@ class RecordedPredictions(ModelAdapter):
             adapter=f"{type(self).__module__}:{type(self).__qualname__}",
             code_version=_CODE_VERSION,
             weights_sha256=hash_file(self._path, "file of predictions"),
-            config={"format": self._file.kind, "predictions": len(self._file)},
+            config={
+                "format": self._file.kind,
+                "predictions": len(self._file),
+                "failures": self._failures,
+            },
             defaults={},
             dtype="text",
             device="none",

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from harness.cli.import_command import command
 from harness.cli.main import main
-from harness.errors import AdapterError
-from harness.ledger import read_manifest
+from harness.errors import AdapterError, SpecError
+from harness.ledger import Ledger, read_manifest
 from harness.registry import tasks
 from tests.understanding.answering import Answering
 from tests.understanding.conftest import RunTask
@@ -128,10 +128,80 @@ def test_predictions_for_other_data_are_refused_one_by_one(run_task: RunTask, tm
     assert "it was made for other data" in ran.reasons()["3#0"]
 
 
-def test_an_empty_prediction_is_unparsed(run_task: RunTask, tmp_path: Path):
-    file = to_xlsx(tmp_path / "p.xlsx", predictions("mmstar", lambda row: ""))
-    ran = run_task("mmstar", "predictions", args={"path": str(file)})
+FAILED = "Failed to obtain answer via API."
+SOME = {0: FAILED, 1: "", 2: f"error: {FAILED} (3 tries)"}
+
+
+def with_failures(task: str) -> Rows:
+    """Right answers, but for two failed calls and a blank cell in front."""
+    rows = predictions(task, lambda row: gold(row).strip("[]").split(",")[0].strip("'"))
+    return [{**row, "prediction": SOME.get(i, row["prediction"])} for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("task", ["mmstar", "chartqa", "textvqa"])
+@pytest.mark.parametrize("form", ["xlsx", "tsv"])
+def test_failed_calls_and_blank_cells_are_no_answers(
+    task: str, form: str, run_task: RunTask, tmp_path: Path
+):
+    file = tmp_path / f"p.{form}"
+    (to_xlsx if form == "xlsx" else write_rows)(file, with_failures(task))
+    ran = run_task(task, "predictions", args={"path": str(file)})
+    assert ran.verdicts == {"ok": 5, "errored": 2, "missing": 1}
+    reasons = sorted(reason for reason in ran.reasons().values() if reason)
+    assert f"p.{form} row 0 holds a failed call: '{FAILED}'" in reasons[0]
+    assert reasons[1] == f"p.{form} row 1 has no prediction"
+
+
+def test_on_demand_failures_are_answers_and_the_fingerprint_says_so(
+    run_task: RunTask, tmp_path: Path
+):
+    file = to_xlsx(tmp_path / "p.xlsx", with_failures("chartqa"))
+    apart = run_task("chartqa", "predictions", args={"path": str(file)})
+    args = {"path": str(file), "failures": "as-answers"}
+    theirs = run_task("chartqa", "predictions", args=args)
+    assert theirs.verdicts == {"ok": 5, "wrong": 2, "unparsed": 1}
+    assert set(theirs.texts().values()) >= set(SOME.values())
+    configs = [read_manifest(ran.folder).fingerprint.config for ran in (apart, theirs)]
+    assert [config["failures"] for config in configs] == ["apart", "as-answers"]
+
+
+@pytest.mark.parametrize("form", ["xlsx", "tsv"])
+def test_an_answer_that_tables_read_as_no_cell_is_an_answer(
+    form: str, run_task: RunTask, tmp_path: Path
+):
+    file = tmp_path / f"p.{form}"
+    rows = predictions("chartqa", lambda row: "None")
+    (to_xlsx if form == "xlsx" else write_rows)(file, rows)
+    ran = run_task("chartqa", "predictions", args={"path": str(file)})
+    assert set(ran.texts().values()) == {"None"}
+
+
+def test_failures_are_apart_or_answers(tmp_path: Path):
+    from harness.registry import models
+
+    file = to_xlsx(tmp_path / "p.xlsx", predictions("mmstar", gold))
+    with pytest.raises(SpecError, match="failures='zero' is unknown"):
+        models().get("predictions")(str(file), failures="zero")
+
+
+def test_an_empty_text_in_json_is_an_empty_answer(run_task: RunTask, tmp_path: Path):
+    data = write_benchmark("seedbench", tmp_path)
+    file = to_lmms_eval(tmp_path / "s.jsonl", "seedbench", data, lambda s: "")
+    ran = run_task("seedbench", "predictions", file=data, args={"path": str(file)})
     assert ran.verdicts == {"unparsed": 8}
+
+
+@pytest.mark.parametrize(("given", "verdict"), [([], "errored"), (["as-answers"], "wrong")])
+def test_importing_takes_failures(given: list[str], verdict: str, tmp_path: Path):
+    data = write_benchmark("chartqa", tmp_path)
+    file = to_xlsx(tmp_path / "p.xlsx", predictions("chartqa", lambda row: FAILED))
+    words = [word for value in given for word in ("--model-arg", f"failures={value}")]
+    options = ["--task", "chartqa", "--task-option", f"file={data}", *words]
+    done = CliRunner().invoke(command, [str(file), "--out", str(tmp_path / "run"), *options])
+    assert done.exit_code == 0 or verdict == "errored", done.output
+    with Ledger.open(tmp_path / "run") as ledger:
+        (result,) = ledger.results()
+    assert dict(result.verdicts) == {verdict: 8}
 
 
 def test_the_fingerprint_is_that_of_the_file(run_task: RunTask, tmp_path: Path):
