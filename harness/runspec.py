@@ -60,6 +60,10 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     memory_per_worker: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """GiB of main memory that the cluster sets aside for an actor; `None` sets none aside."""
 
+    worker_resources: Mapping[str, Annotated[float, msgspec.Meta(ge=1e-4)]] | None = None
+    """Further resources of an actor by Ray's names, which only some machines have; as
+    `{"accelerator_type:H100": 0.001}`. Ray counts in steps of 0.0001."""
+
     judges: Annotated[int, msgspec.Meta(ge=0)] = 1
     """Actors that judge while others generate, if a task has a detector or judge; 0 lets this
     process score when all responses are there."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -20,6 +20,11 @@ from harness.runspec import EngineSpec, RunSpec
 __all__ = ["RayEngine"]
 
 _GIB = 1 << 30
+_OWN_FLAG = {
+    "CPU": "--cpus-per-worker",
+    "GPU": "--gpus-per-worker",
+    "memory": "--memory-per-worker",
+}
 
 
 class _Cluster(NamedTuple):
@@ -127,14 +132,27 @@ def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: _Cluster) -> dict
     from harness.engines.replica import Replica
 
     engine = spec.engine
-    memory = engine.memory_per_worker
-    worker = {
+    memory, others = engine.memory_per_worker, _others(engine)
+    worker: dict[str, float | Mapping[str, float]] = {
         "num_cpus": engine.cpus_per_worker,
         "num_gpus": _gpus(engine, found),
         **({} if memory is None else {"memory": int(memory * _GIB)}),
+        **({"resources": others} if others else {}),
     }
     judge = {"num_cpus": engine.cpus_per_judge, "num_gpus": engine.gpus_per_judge}
     return {
         WORKER: Role(Replica, setup_of(spec, tasks), worker),
         JUDGE: Role(Bench, setup_of(spec, judged_tasks(spec, tasks)), judge),
     }
+
+
+def _others(engine: EngineSpec) -> dict[str, float]:
+    """Resources by Ray's names that have no flag of their own.
+
+    Raises:
+        SpecError: One of them has.
+    """
+    others = dict(engine.worker_resources or {})
+    for name in sorted(others.keys() & _OWN_FLAG.keys()):
+        raise SpecError(f"--worker-resources {name}: it has a flag", f"use {_OWN_FLAG[name]}")
+    return others

@@ -37,8 +37,9 @@ class Role(NamedTuple):
     setup: bytes
     """Its argument."""
 
-    resources: Mapping[str, float]
-    """What Ray sets aside for it: `num_cpus`, `num_gpus`, `memory` in bytes."""
+    resources: Mapping[str, float | Mapping[str, float]]
+    """What Ray sets aside for it: `num_cpus`, `num_gpus`, `memory` in bytes, and `resources` with
+    others by their names."""
 
 
 class Station:

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from harness.cli.engine_flags import read_engine
-from harness.cli.main import main
+from harness.cli.main import cli, main
 from harness.errors import LedgerError, SpecError
 from harness.run import execute, plan
 from harness.runfile import make_spec, read_run_file
@@ -35,6 +36,37 @@ def test_flags_win_over_the_run_file_field_by_field(tmp_path: Path):
     assert spec.limit == 3
 
 
+def test_worker_resources_are_pairs_and_win_over_the_run_file_together(tmp_path: Path):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "model: 'null'\nout: runs/x\ntasks: [shapes-ocr]\n"
+        "engine: {kind: ray, worker_resources: {big: 1}}\n"
+    )
+    given = parameters("--worker-resources", "a:b=c=0.5", "--worker-resources", "fast=2")
+    spec = make_spec(read_run_file(file), read_engine(given))
+    assert spec.engine.worker_resources == {"a:b=c": 0.5, "fast": 2.0}
+    spec = make_spec(read_run_file(file), read_engine(parameters()))
+    assert spec.engine.worker_resources == {"big": 1.0}
+
+
+@pytest.mark.parametrize(
+    "text", ["big", "=1", "big=", "big=much", "big=0", "big=0.00001", "big=nan", "big=inf"]
+)
+def test_worker_resources_that_are_no_pairs_are_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+):
+    assert called("run", "--worker-resources", text) == 2
+    assert "--worker-resources" in capsys.readouterr().err
+
+
+def parameters(*words: str) -> dict[str, Any]:
+    """The engine's parameters of a `cheers-bench run` line."""
+    command = cli.get_command(click.Context(cli), "run")
+    assert command is not None
+    with command.make_context("run", list(words)) as context:
+        return {k: v for k, v in context.params.items() if k.startswith("engine_")}
+
+
 def test_without_a_word_about_it_the_engine_is_local(tmp_path: Path):
     (tmp_path / "run.yaml").write_text("model: 'null'\nout: runs/x\ntasks: [shapes-ocr]\n")
     assert make_spec(read_run_file(tmp_path / "run.yaml"), {}).engine == EngineSpec()
@@ -42,7 +74,12 @@ def test_without_a_word_about_it_the_engine_is_local(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{kind: rya}", "rya"), ("{workers: 0}", "workers"), ("{wokers: 2}", "wokers")],
+    [
+        ("{kind: rya}", "rya"),
+        ("{workers: 0}", "workers"),
+        ("{wokers: 2}", "wokers"),
+        ("{worker_resources: {big: 0}}", "worker_resources"),
+    ],
 )
 def test_a_wrong_engine_in_a_run_file_is_refused(tmp_path: Path, text: str, said: str):
     (tmp_path / "run.yaml").write_text(f"engine: {text}\n")

@@ -166,8 +166,9 @@ def test_a_model_that_cannot_be_built_says_why(cluster: Cluster, make: Any):
         execute(make("run", over(1), model=model))
 
 
-def test_a_cluster_without_room_says_so(cluster: Cluster, make: Any, tmp_path: Path):
-    engine = EngineSpec(kind="ray", workers=1, gpus_per_worker=4, start_within=1.0)
+@pytest.mark.parametrize("needs", [{"gpus_per_worker": 4}, {"worker_resources": {"big": 0.5}}])
+def test_a_cluster_without_room_says_so(cluster: Cluster, make: Any, tmp_path: Path, needs: Any):
+    engine = EngineSpec(kind="ray", workers=1, start_within=1.0, **needs)
     with pytest.raises(RunFailedError, match="no worker was ready within 1 s"):
         execute(make("run", engine))
     assert not is_run_folder(tmp_path / "run")

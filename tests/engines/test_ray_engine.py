@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.engines.ray_engine import _Cluster, _gpus, _roles, _workers
+from harness.engines.ray_fleet import RayFleet
 from harness.engines.session import JUDGE, WORKER
 from harness.errors import SpecError
 from harness.run.tasks import PlannedTask, build_tasks
@@ -123,3 +125,51 @@ def test_without_a_word_about_memory_none_is_set_aside(planned: Callable[..., Pl
     run, tasks = planned()
     roles = _roles(run, tasks, has(64, 8))
     assert roles[WORKER].resources == {"num_cpus": 1, "num_gpus": 1}
+
+
+class FakeRay:
+    """Takes actors' options down."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def remote(self, station: type) -> FakeRay:
+        return self
+
+    def options(self, **options: Any) -> Any:
+        self.asked.append(options)
+        return SimpleNamespace(remote=lambda role: SimpleNamespace(hello=self.hello))
+
+    @property
+    def hello(self) -> Any:
+        return SimpleNamespace(remote=object)
+
+
+def options_of(role: str, planned: Planned, found: _Cluster) -> dict[str, Any]:
+    """Options of an actor, without those about Ray's own restarts."""
+    fake = FakeRay()
+    RayFleet(fake, _roles(*planned, found)).start(role)
+    (options,) = fake.asked
+    assert (options.pop("max_restarts"), options.pop("max_task_retries")) == (0, 0)
+    return options
+
+
+def test_other_resources_reach_the_actors_with_a_replica(planned: Callable[..., Planned]):
+    others = {"accelerator_type:H100": 0.001, "big": 2.0}
+    made = planned(worker_resources=others)
+    assert options_of(WORKER, made, has(8, 8)) == {
+        "num_cpus": 1,
+        "num_gpus": 1,
+        "resources": others,
+    }
+    assert options_of(JUDGE, made, has(8, 8)) == {"num_cpus": 1, "num_gpus": 0}
+    assert options_of(WORKER, planned(), has(8, 8)) == {"num_cpus": 1, "num_gpus": 1}
+
+
+@pytest.mark.parametrize("name", ["CPU", "GPU", "memory"])
+def test_a_resource_with_a_flag_of_its_own_is_refused(planned: Callable[..., Planned], name: str):
+    run, tasks = planned(worker_resources={"big": 1.0, name: 1.0})
+    with pytest.raises(SpecError, match=name) as caught:
+        _roles(run, tasks, has(8, 8))
+    assert f"{name.lower()}" in caught.value.remedy
+    assert "-per-worker" in caught.value.remedy
