@@ -2,7 +2,8 @@
 
 Run with `python -m pytest benchmarks/bench_cheers.py -m bench --benchmark-enable -s`. Drawing and
 answering are measured on the mid-size model, whose parts have the released one's shares. Times are
-the processor's, of one thread, so a machine that others use gives the same ratios.
+the processor's, of one thread, so a machine that others use gives the same ratios. Each bound is 85
+to 90% of what docs/performance.md states.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def test_shared_vision_alone(benchmark: BenchmarkFixture, midsize: CheersModel):
         clock=process_time,
     )
     print(f"\nCFG, batch 1: one look is {ratio} faster than two, all else equal")
-    assert ratio.median > 1.15
+    assert ratio.median > 1.1
 
 
 def test_a_batch_of_drawings(benchmark: BenchmarkFixture, midsize: CheersModel):
@@ -124,11 +125,13 @@ def test_a_batch_of_drawings(benchmark: BenchmarkFixture, midsize: CheersModel):
         clock=process_time,
     )
     print(f"\nfour drawings: a batch is {ratio} faster than one by one")
-    assert ratio.median > 0.8
+    assert ratio.median > 1.1
 
 
-@pytest.mark.parametrize("tokens", [4, 32])
-def test_batched_answers(benchmark: BenchmarkFixture, midsize: CheersModel, tokens: int):
+@pytest.mark.parametrize(("tokens", "least"), [(4, 1.2), (32, 2.7)])
+def test_batched_answers(
+    benchmark: BenchmarkFixture, midsize: CheersModel, tokens: int, least: float
+):
     """16 answers about 16 pictures in one batch, against the plain loop; the answers agree."""
     prompts, decoding = random_prompts(midsize.config, 16), Decoding(max_new_tokens=tokens)
 
@@ -144,12 +147,12 @@ def test_batched_answers(benchmark: BenchmarkFixture, midsize: CheersModel, toke
         clock=process_time,
     )
     print(f"\n16 answers of at most {tokens} tokens: a batch is {ratio} faster")
-    assert ratio.median > 1.2
+    assert ratio.median > least
 
 
-@pytest.mark.parametrize("tokens", [4, 32])
+@pytest.mark.parametrize(("tokens", "least"), [(4, 3.8), (32, 5.1)])
 def test_questions_about_one_picture(
-    benchmark: BenchmarkFixture, midsize: CheersModel, tokens: int
+    benchmark: BenchmarkFixture, midsize: CheersModel, tokens: int, least: float
 ):
     """16 questions about one picture in one batch, against one by one; the answers agree."""
     prompts = about_one_picture(midsize, 16)
@@ -167,7 +170,7 @@ def test_questions_about_one_picture(
         clock=process_time,
     )
     print(f"\n16 questions about one picture, {tokens} tokens: a batch is {ratio} faster")
-    assert ratio.median > 2
+    assert ratio.median > least
 
 
 def test_rows_that_end_are_refilled(benchmark: BenchmarkFixture, midsize: CheersModel):
@@ -187,7 +190,7 @@ def test_rows_that_end_are_refilled(benchmark: BenchmarkFixture, midsize: Cheers
     assert refilled() == in_batches()
     ratio = compare(benchmark, refilled, in_batches, rounds=5, clock=process_time)
     print(f"\n16 answers of 2 to 40 tokens in 4 slots: refilling is {ratio} faster")
-    assert ratio.median > 1.0
+    assert ratio.median > 1.1
 
 
 def about_one_picture(model: CheersModel, count: int) -> list[Prompt]:
@@ -201,17 +204,18 @@ def about_one_picture(model: CheersModel, count: int) -> list[Prompt]:
 
 
 def test_continuations_share_their_picture(benchmark: BenchmarkFixture, checkpoint: Checkpoint):
-    """Four continuations of a question about one picture see it once."""
+    """Four continuations of a question about one picture see it once; of four pictures, four."""
     model, encode = checkpoint.model, checkpoint.processor.tokenizer.encode
     answers = [encode(text) for text in ("red", "green", "blue", "yellow")]
-    image = picture(0, 64, 64)
-    shared = [checkpoint.processor.answer_prompt(QUESTION, [image])] * 4
-    apart = [checkpoint.processor.answer_prompt(QUESTION, [image]) for _ in range(4)]
+    ask = checkpoint.processor.answer_prompt
+    apart = [ask(QUESTION, [picture(seed, 64, 64)]) for seed in range(4)]
+    shared = [apart[0]] * 4
     ratio = compare(
         benchmark,
         lambda: loglikelihood(model, shared, answers),
         lambda: loglikelihood(model, apart, answers),
         rounds=9,
+        clock=process_time,
     )
     print(f"\nfour continuations: one look is {ratio} faster than four")
-    assert ratio.median > 1.1
+    assert ratio.median > 2.05
