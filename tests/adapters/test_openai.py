@@ -41,6 +41,7 @@ from model_adapters.openai.adapter import OpenAIEndpoint
 from model_adapters.openai.events import events
 from model_adapters.openai.secret import Secret
 from tasks.judges.vqa import Question, VQAJudge
+from tasks.probes.latency_metrics import round_scores
 from tests.adapters.chat_server import (
     ChatServer,
     chat_server,
@@ -196,6 +197,36 @@ def test_the_times_are_real(server: ChatServer, endpoint: Any):
     assert 0.04 < timing.ttft_s < 0.15
     assert timing.total_s - timing.ttft_s > 0.15
     assert timing.batch_size == 1
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_thinking_is_part_of_the_time_per_token(server: ChatServer, endpoint: Any, field: str):
+    """Its tokens are counted, so the clock of the first token starts with it."""
+
+    def thinking() -> Iterator[Any]:
+        for _ in range(5):
+            yield {"choices": [{"index": 0, "delta": {field: "hm", "content": None}}]}
+            time.sleep(0.05)
+        usage = {"prompt_tokens": 1, "completion_tokens": 6}
+        yield {**delta("A", "stop"), "usage": usage}
+
+    server.faults = [lambda handler: handler.stream(thinking())]
+    (response,) = endpoint().answer([ASK])
+    assert (response.text, response.usage.completion_tokens) == ("A", 6)
+    assert response.timing.total_s - response.timing.ttft_s >= 0.25
+
+
+@pytest.mark.parametrize(("tokens", "known"), [(3, False), (1, True), (None, True)])
+def test_the_first_of_several_tokens_in_one_piece_is_not_timed(
+    server: ChatServer, endpoint: Any, tokens: int | None, known: bool
+):
+    usage = {"prompt_tokens": 9, "completion_tokens": tokens}
+    server.faults = [streamed(delta(""), delta("It is red"), {**delta("", "stop"), "usage": usage})]
+    (response,) = endpoint().answer([ASK])
+    assert response.text == "It is red"
+    assert (response.timing.ttft_s is not None) is known
+    assert ("tpot" in round_scores(1.0, [response])) is False
+    assert ("ttft" in round_scores(1.0, [response])) is known
 
 
 def test_without_streaming_the_first_token_is_not_timed(endpoint: Any):
