@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -695,6 +696,52 @@ def test_an_answer_nested_without_end_is_an_error(server: ChatServer, endpoint: 
     server.faults = [raw(b"[" * 100_000, "application/json")]
     with pytest.raises(AdapterError, match="malformed JSON"):
         endpoint().answer([ASK])
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_server(server: ChatServer, tmp_path: Path):
+    server.faults = [json_of({"choices": [{"message": {"content": "A"}}]}), *[hang(40)] * 8]
+    command = ["run", "--task", "shapes-mmbench", "--limit", "4", "--out", str(tmp_path / "run")]
+    model = ["--model", f"openai:{server.url}", "--model-arg", "model=toy"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *command, *model],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: server.running > 1)
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert running.poll() is None, "the first one lets the batch end"
+        start = time.perf_counter()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+    finally:
+        running.kill()
+    assert time.perf_counter() - start < 15
+    assert running.returncode == 130, said
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "interrupted"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_call_after_an_interrupted_one_has_its_own_connections(server: ChatServer, endpoint: Any):
+    server.faults = [hang(8)] * 2
+    model = endpoint(concurrency=2, timeout_s=10)
+    main = threading.main_thread().ident
+    interrupt = threading.Timer(1.0, signal.pthread_kill, [main, signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.answer([AnswerRequest(prompt=f"q{n}") for n in range(6)])
+    start = time.perf_counter()
+    assert model.answer([ASK])[0].text.strip() == "It is red"
+    assert time.perf_counter() - start < 4
+    assert len(server.bodies) == 3, "nothing more of the interrupted call is sent"
 
 
 def test_the_key_is_not_in_what_python_shows(endpoint: Any):
