@@ -7,8 +7,8 @@ hosted models speak it (https://platform.openai.com/docs/api-reference).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -156,13 +156,13 @@ class OpenAIEndpoint(ModelAdapter):
 
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer each request with a chat completion of its own; they run side by side."""
-        return self._crowd.serve(requests, self._answered)
+        return self._serve(requests, self._answered)
 
     def generate_image(self, requests: Sequence[GenerateImageRequest]) -> list[Response]:
         """Draw each request's picture with a call of its own; they run side by side."""
         if Capability.GENERATE_IMAGE not in self.card.capabilities:
             raise self._lacks(Capability.GENERATE_IMAGE)
-        return self._crowd.serve(requests, self._drawn)
+        return self._serve(requests, self._drawn)
 
     def close(self) -> None:
         """Close the connections."""
@@ -188,6 +188,13 @@ class OpenAIEndpoint(ModelAdapter):
             transport = Transport(self._url, self._secret, self._patience, self._concurrency)
             self._opened = (transport, Crowd(self._concurrency))
         return self._opened
+
+    def _serve(self, requests: Sequence[Any], ask: Callable[[Any], Response]) -> list[Response]:
+        try:
+            return self._crowd.serve(requests, ask)
+        except KeyboardInterrupt:
+            self.close()  # its connections still wait for the server: the next call has its own
+            raise
 
     def _answered(self, request: AnswerRequest) -> Response:
         from model_adapters.openai.chat import usage

@@ -25,6 +25,10 @@ __all__ = ["Completion", "body", "read", "seed_of", "usage"]
 _MOST_STOPS = 4
 """Stop strings that the API takes; further ones are cut from the answer here."""
 
+_SPOKEN = ("content", "reasoning_content", "reasoning", "refusal")
+"""Fields of a delta whose tokens are counted as the completion's: vLLM, SGLang and hosted models
+send what a model thinks in the second or the third."""
+
 _SEED_BITS = 31  # what every server takes: some keep seeds in 32 bits
 _FINISH = {
     "stop": FinishReason.STOP,
@@ -115,6 +119,7 @@ class _Pieces:
         self._refusals: list[str] = []
         self._finish: str | None = None
         self._first: float | None = None
+        self._spoken = 0
         self._chosen = False
         self._usage: Mapping[str, Any] = {}
         self._model: str | None = None
@@ -150,8 +155,10 @@ class _Pieces:
             text = said.get(field)
             if isinstance(text, str):
                 pieces.append(text)
-                if text and self._first is None:
-                    self._first = time.perf_counter()
+        if any(said.get(field) for field in _SPOKEN):
+            self._spoken += 1
+            if self._first is None:
+                self._first = time.perf_counter()
 
     def completion(self, *, streamed: bool) -> Completion:
         """The whole answer.
@@ -170,12 +177,18 @@ class _Pieces:
                 f"the server gives no text; it ended with {self._finish!r}",
                 "an answer that was filtered or called a tool can't be scored",
             )
-        first = self._first if streamed else None
         timing = Timing(
-            ttft_s=None if first is None else first - self._start,
+            ttft_s=self._ttft_s() if streamed else None,
             total_s=time.perf_counter() - self._start,
         )
         return Completion("".join(pieces), finish, self._usage, timing, self._model, self._system)
+
+    def _ttft_s(self) -> float | None:
+        """Unknown where several tokens came in one piece: that is when the last one came."""
+        tokens = _count(self._usage.get("completion_tokens")) or 0
+        if self._first is None or (self._spoken == 1 and tokens > 1):
+            return None
+        return self._first - self._start
 
 
 def read(attempt: Attempt) -> Completion:

@@ -61,7 +61,8 @@ def round_scores(seconds: float, responses: Sequence[Response]) -> dict[str, flo
 
 
 def _token_scores(seconds: float, responses: Sequence[Response]) -> dict[str, float]:
-    ttft = max((r.timing.ttft_s for r in responses if r.timing.ttft_s is not None), default=None)
+    firsts = [r.timing.ttft_s for r in responses if r.timing.ttft_s is not None]
+    ttft = max(firsts) if len(firsts) == len(responses) else None
     tokens = [r.usage.completion_tokens for r in responses if r.usage.completion_tokens]
     scores = {} if ttft is None else {"ttft": ttft}
     if len(tokens) == len(responses):

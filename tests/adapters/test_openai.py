@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +42,7 @@ from model_adapters.openai.adapter import OpenAIEndpoint
 from model_adapters.openai.events import events
 from model_adapters.openai.secret import Secret
 from tasks.judges.vqa import Question, VQAJudge
+from tasks.probes.latency_metrics import round_scores
 from tests.adapters.chat_server import (
     ChatServer,
     chat_server,
@@ -196,6 +198,36 @@ def test_the_times_are_real(server: ChatServer, endpoint: Any):
     assert 0.04 < timing.ttft_s < 0.15
     assert timing.total_s - timing.ttft_s > 0.15
     assert timing.batch_size == 1
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_thinking_is_part_of_the_time_per_token(server: ChatServer, endpoint: Any, field: str):
+    """Its tokens are counted, so the clock of the first token starts with it."""
+
+    def thinking() -> Iterator[Any]:
+        for _ in range(5):
+            yield {"choices": [{"index": 0, "delta": {field: "hm", "content": None}}]}
+            time.sleep(0.05)
+        usage = {"prompt_tokens": 1, "completion_tokens": 6}
+        yield {**delta("A", "stop"), "usage": usage}
+
+    server.faults = [lambda handler: handler.stream(thinking())]
+    (response,) = endpoint().answer([ASK])
+    assert (response.text, response.usage.completion_tokens) == ("A", 6)
+    assert response.timing.total_s - response.timing.ttft_s >= 0.25
+
+
+@pytest.mark.parametrize(("tokens", "known"), [(3, False), (1, True), (None, True)])
+def test_the_first_of_several_tokens_in_one_piece_is_not_timed(
+    server: ChatServer, endpoint: Any, tokens: int | None, known: bool
+):
+    usage = {"prompt_tokens": 9, "completion_tokens": tokens}
+    server.faults = [streamed(delta(""), delta("It is red"), {**delta("", "stop"), "usage": usage})]
+    (response,) = endpoint().answer([ASK])
+    assert response.text == "It is red"
+    assert (response.timing.ttft_s is not None) is known
+    assert ("tpot" in round_scores(1.0, [response])) is False
+    assert ("ttft" in round_scores(1.0, [response])) is known
 
 
 def test_without_streaming_the_first_token_is_not_timed(endpoint: Any):
@@ -664,6 +696,52 @@ def test_an_answer_nested_without_end_is_an_error(server: ChatServer, endpoint: 
     server.faults = [raw(b"[" * 100_000, "application/json")]
     with pytest.raises(AdapterError, match="malformed JSON"):
         endpoint().answer([ASK])
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_server(server: ChatServer, tmp_path: Path):
+    server.faults = [json_of({"choices": [{"message": {"content": "A"}}]}), *[hang(40)] * 8]
+    command = ["run", "--task", "shapes-mmbench", "--limit", "4", "--out", str(tmp_path / "run")]
+    model = ["--model", f"openai:{server.url}", "--model-arg", "model=toy"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *command, *model],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(lambda: server.running > 1)
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert running.poll() is None, "the first one lets the batch end"
+        start = time.perf_counter()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=30)
+    finally:
+        running.kill()
+    assert time.perf_counter() - start < 15
+    assert running.returncode == 130, said
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "interrupted"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_call_after_an_interrupted_one_has_its_own_connections(server: ChatServer, endpoint: Any):
+    server.faults = [hang(8)] * 2
+    model = endpoint(concurrency=2, timeout_s=10)
+    main = threading.main_thread().ident
+    interrupt = threading.Timer(1.0, signal.pthread_kill, [main, signal.SIGINT])
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.answer([AnswerRequest(prompt=f"q{n}") for n in range(6)])
+    start = time.perf_counter()
+    assert model.answer([ASK])[0].text.strip() == "It is red"
+    assert time.perf_counter() - start < 4
+    assert len(server.bodies) == 3, "nothing more of the interrupted call is sent"
 
 
 def test_the_key_is_not_in_what_python_shows(endpoint: Any):

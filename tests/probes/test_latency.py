@@ -12,7 +12,15 @@ import pytest
 from harness.adapter import ModelAdapter
 from harness.errors import AdapterError, SpecError
 from harness.ledger import Ledger
-from harness.records import Capability, Response, ScoredSample, TaskResult, Verdict
+from harness.records import (
+    Capability,
+    Response,
+    ScoredSample,
+    TaskResult,
+    Timing,
+    Usage,
+    Verdict,
+)
 from harness.registry import models
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
@@ -134,6 +142,17 @@ def test_one_token_has_no_time_per_token(clock: Clock, context: ProbeContext):
 def test_responses_that_report_nothing_give_only_wall_time():
     scores = round_scores(0.5, [Response(text="a"), Response(text="b")])
     assert scores == {"seconds": 0.5, "throughput": 4.0}
+
+
+def test_the_first_token_of_some_responses_is_not_that_of_the_batch():
+    timed = Response(
+        text="a", usage=Usage(completion_tokens=5), timing=Timing(ttft_s=0.1, total_s=0.5)
+    )
+    untimed = Response(text="b", usage=Usage(completion_tokens=9), timing=Timing(total_s=0.5))
+    assert round_scores(0.5, [timed])["tpot"] == pytest.approx(0.1)
+    scores = round_scores(0.5, [timed, untimed])
+    assert not {"ttft", "tpot"} & set(scores)
+    assert scores["tokens_per_s"] == 28
 
 
 def test_quantiles_are_of_single_requests(clock: Clock, context: ProbeContext):
