@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +18,10 @@ from model_adapters.cheers.initialisation import meta_model
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.processor import CheersProcessor
 from model_adapters.cheers.tokenizer import CheersTokenizer
+from model_adapters.tensors import some
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TIED = ("lm_head.weight", "model.language_model.embed_tokens.weight")
-SHOWN = 5
-"""How many names an error lists before it only counts."""
 
 
 class Checkpoint(NamedTuple):
@@ -166,7 +164,7 @@ def _places(folder: Path) -> dict[str, Path]:
     wrong = sorted(name for name, file in listed.items() if places.get(name) != folder / file)
     if wrong:
         raise CheckpointError(
-            f"{folder / INDEX} places {_some(wrong)} in files that do not hold them",
+            f"{folder / INDEX} places {some(wrong)} in files that do not hold them",
             "download the shards and the index again",
         )
     return places
@@ -207,12 +205,12 @@ def _check_names(folder: Path, want: set[str], have: set[str]) -> None:
     missing, extra = sorted(want - have), sorted(have - want)
     if missing:
         raise CheckpointError(
-            f"{folder}: the weights lack {_some(missing)}",
+            f"{folder}: the weights lack {some(missing)}",
             "download the checkpoint again, or correct config.json to the sizes of these weights",
         )
     if extra:
         raise CheckpointError(
-            f"{folder}: the weights hold {_some(extra)}, which the model of config.json lacks",
+            f"{folder}: the weights hold {some(extra)}, which the model of config.json lacks",
             "use the weights and the config.json of one checkpoint",
         )
 
@@ -223,14 +221,6 @@ def _check_tied(folder: Path, tensors: dict[str, Tensor]) -> None:
             f"{folder}: {TIED[0]} and {TIED[1]} differ, but CHEERS ties them",
             "this is not a CHEERS checkpoint, or one of its shards belongs to another one",
         )
-
-
-def _some(names: Iterable[str]) -> str:
-    """A few names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    noun = "tensor" if len(listed) == 1 else "tensors"
-    return f"{noun} {', '.join(listed[:SHOWN])}{more}"
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -16,6 +16,7 @@ from harness.checkpoints import resolve
 from harness.errors import AdapterError, BenchError, CheckpointError, SpecError
 from model_adapters.diffusers_pipeline.components import denoisers
 from model_adapters.diffusers_pipeline.quiet import quietly
+from model_adapters.tensors import check_tensors, demand_safetensors, some
 
 __all__ = [
     "Loaded",
@@ -26,10 +27,6 @@ __all__ = [
     "refuse_unused",
     "with_scheduler",
 ]
-
-_PICKLES = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.msgpack")
-_SHOWN = 5
-"""How many names an error lists before it only counts."""
 
 
 def need_diffusers() -> Any:
@@ -246,12 +243,7 @@ def _model(
             **{"torch_dtype" if ours else "dtype": getattr(torch, dtype)},
             **files,
         )
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise CheckpointError(
-            f"{folder / name}: the weights lack {_some(missing)}, which would stay random",
-            "use the weights and the config.json of one checkpoint",
-        )
+    check_tensors(folder / name, found, extra_tensors=True)  # named in the fingerprint
     return model.eval(), sorted(found["unexpected_keys"])
 
 
@@ -263,7 +255,7 @@ def refuse_unused(folder: Path, unused: Mapping[str, list[str]]) -> None:
     """
     for name, tensors in unused.items():
         raise CheckpointError(
-            f"{folder / name}: the weights hold {_some(tensors)}, which the model has no place for",
+            f"{folder / name}: the weights hold {some(tensors)}, which the model has no place for",
             "if these aren't needed, leave out extra_tensors=refuse",
         )
 
@@ -286,14 +278,7 @@ def offload(pipeline: Any, how: str, device: str) -> None:
 def _check_files(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder / 'config.json'} is missing", "complete the folder")
-    if any(folder.glob("*.safetensors")):
-        return
-    others = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-    has = f"; {others[0]} is a pickle, which can run code and isn't read" if others else ""
-    raise CheckpointError(
-        f"{folder} holds no weights as safetensors{has}",
-        "take a revision with *.safetensors, or convert the weights",
-    )
+    demand_safetensors(folder)
 
 
 @contextmanager
@@ -325,8 +310,3 @@ def _check_kind(folder: Path, pipeline: Any) -> None:
             f"{folder}: {type(pipeline).__name__} {problem}",
             "name a pipeline that draws from a text or edits a picture by one",
         )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names[:_SHOWN])}{more}"

@@ -29,6 +29,7 @@ from harness.torch_support import (
     device_name,
     guards_memory,
     let_go,
+    one_of,
     weights_sha256,
 )
 from model_adapters.continuation import Scored, split_pair, windows
@@ -56,6 +57,7 @@ class HFLanguageModel(ModelAdapter):
         max_length: Tokens to read at most; by default what the checkpoint says.
         add_bos_token: Whether a text begins with the tokenizer's beginning-of-text token; by
             default what the tokenizer does.
+        extra_tensors: `refuse` or `ignore` tensors that the model has no place for.
 
     Raises:
         CheckpointError: The checkpoint is missing or can't be loaded.
@@ -79,14 +81,22 @@ class HFLanguageModel(ModelAdapter):
         device: str = "auto",
         max_length: int | None = None,
         add_bos_token: bool | None = None,
+        extra_tensors: str = "refuse",
     ) -> None:
+        extra = one_of("extra_tensors", extra_tensors, ("refuse", "ignore")) == "ignore"
         self._device = choose_device(device)
         self.dtype = choose_dtype(dtype, self._device)
         demand(path, self.card.name)
         folder = resolve(path, revision)
         from model_adapters.hf_lm.loading import load
 
-        self._lm = load(folder, dtype=self.dtype, device=self._device, max_length=max_length)
+        self._lm = load(
+            folder,
+            dtype=self.dtype,
+            device=self._device,
+            max_length=max_length,
+            extra_tensors=extra,
+        )
         self._add_bos = add_bos_token
         self._weights_sha256: str | None = None
 

@@ -10,6 +10,7 @@ import transformers
 
 from harness.errors import BenchError, CheckpointError
 from model_adapters.hf_vlm.quiet import quietly
+from model_adapters.tensors import check_tensors, demand_safetensors
 
 __all__ = ["LanguageModel", "load"]
 
@@ -33,7 +34,9 @@ class LanguageModel(NamedTuple):
     """Id that fills batches; masks hide it."""
 
 
-def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> LanguageModel:
+def load(
+    folder: Path, *, dtype: str, device: str, max_length: int | None, extra_tensors: bool = False
+) -> LanguageModel:
     """Load model and tokenizer of a folder.
 
     Args:
@@ -41,17 +44,16 @@ def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> La
         dtype: Name of a torch dtype.
         device: Torch device.
         max_length: Tokens to read at most; `None` is what the checkpoint says.
+        extra_tensors: Whether tensors that the model has no place for are ignored.
 
     Raises:
-        CheckpointError: A file is missing or damaged, or would need code or pickles to load.
+        CheckpointError: A file is missing or damaged, or would need code or pickles to load; a
+            tensor is missing, superfluous or misshapen.
     """
-    if not list(folder.glob("*.safetensors")):
-        raise CheckpointError(
-            f"{folder} has no .safetensors file", "convert the weights; pickles aren't loaded"
-        )
+    demand_safetensors(folder)
     try:
         with quietly():
-            model = _model(folder, getattr(torch, dtype)).to(device).eval()
+            model = _model(folder, getattr(torch, dtype), extra_tensors=extra_tensors)
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
             )
@@ -64,23 +66,20 @@ def load(folder: Path, *, dtype: str, device: str, max_length: int | None) -> La
             "code that comes with checkpoints isn't run",
         ) from error
     length = max_length or _length(model.config, tokenizer)
-    return LanguageModel(model, tokenizer, length, _pad(tokenizer))
+    return LanguageModel(model.to(device).eval(), tokenizer, length, _pad(tokenizer))
 
 
-def _model(folder: Path, dtype: torch.dtype) -> Any:
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+def _model(folder: Path, dtype: torch.dtype, *, extra_tensors: bool) -> Any:
+    model, found = transformers.AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
         use_safetensors=True,
         trust_remote_code=False,
         local_files_only=True,
+        ignore_mismatched_sizes=True,  # reported below, with names
         output_loading_info=True,
     )
-    missing = sorted(info["missing_keys"])
-    if missing:  # they'd be random
-        raise CheckpointError(
-            f"{folder} lacks {len(missing)} tensors, e.g. {missing[0]}", "restore the weights"
-        )
+    check_tensors(folder, found, extra_tensors=extra_tensors)
     return model
 
 

@@ -11,13 +11,11 @@ import torch
 
 from harness.errors import CheckpointError
 from model_adapters.hf_vlm.quiet import quietly
+from model_adapters.tensors import check_tensors, demand_safetensors
 
 __all__ = ["Checkpoint", "load"]
 
 _VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
-
-_SHOWN = 5
-"""How many names an error lists before it only counts."""
 
 
 class Checkpoint(NamedTuple):
@@ -62,7 +60,7 @@ def load(
     with quietly(), _explained(folder):
         model, found = _model(folder, dtype, attention)
         processor = _processor(folder)
-    _check_tensors(folder, found, extra_tensors=extra_tensors)
+    check_tensors(folder, found, extra_tensors=extra_tensors)
     _check_kind(folder, model, processor)
     stop_ids = _stop_ids(model, processor.tokenizer)
     _forget_decoding(model)
@@ -83,16 +81,7 @@ def _check_files(folder: Path) -> None:
         raise CheckpointError(
             f"{folder} has no tokenizer: none of {', '.join(_VOCABULARIES)}", "complete the folder"
         )
-    if list(folder.glob("*.safetensors")):
-        return
-    others = sorted(p.name for p in folder.glob("*.bin")) + sorted(
-        p.name for p in folder.glob("*.pt*")
-    )
-    has = f"; {others[0]} is a pickle, which can run code and isn't read" if others else ""
-    raise CheckpointError(
-        f"{folder} holds no weights as safetensors{has}",
-        "take a revision with *.safetensors, or convert the weights",
-    )
+    demand_safetensors(folder)
 
 
 @contextmanager
@@ -137,26 +126,6 @@ def _processor(folder: Path) -> Any:
     from transformers import AutoProcessor
 
     return AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-
-
-def _check_tensors(folder: Path, found: Mapping[str, Any], *, extra_tensors: bool) -> None:
-    missing, extra = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
-    for name, stored, wanted in sorted(found["mismatched_keys"]):
-        raise CheckpointError(
-            f"{folder}: tensor {name} has shape {tuple(stored)}, but config.json asks for "
-            f"{tuple(wanted)}",
-            "use the weights and the config.json of one checkpoint",
-        )
-    if missing:
-        raise CheckpointError(
-            f"{folder}: the weights lack {_some(missing)}, which would stay random",
-            "use the weights and the config.json of one checkpoint",
-        )
-    if extra and not extra_tensors:
-        raise CheckpointError(
-            f"{folder}: the weights hold {_some(extra)}, which the model has no place for",
-            "if these aren't needed, say so: --model-arg extra_tensors=ignore",
-        )
 
 
 def _check_kind(folder: Path, model: Any, processor: Any) -> None:
@@ -214,8 +183,3 @@ def _image_token_id(model: Any, processor: Any) -> int | None:
             if isinstance(found, int):
                 return found
     return None
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names[:_SHOWN])}{more}"

@@ -52,6 +52,9 @@ class DifDetokenizer:
                 height=self.size,
                 strength=None,
                 batching="auto",
+                lora_scale=1.0,
+                offload="none",
+                extra_tensors="report",
                 # Binning would draw at the nearest size of a table and enlarge the picture.
                 call={"use_resolution_binning": False},
             ),

@@ -12,6 +12,7 @@ import torch
 from harness.errors import CheckpointError
 from model_adapters.hf_lm.loading import LanguageModel
 from model_adapters.hf_vlm.quiet import quietly
+from model_adapters.tensors import demand_safetensors
 
 __all__ = ["Language", "Vocabulary", "load_language"]
 
@@ -93,8 +94,7 @@ def load_language(folder: Path, dtype: str, device: str, codes: int) -> Language
     from transformers import AutoTokenizer
 
     config = _config(folder)
-    if not list(folder.glob("*.safetensors")):
-        raise CheckpointError(f"{folder} has no .safetensors file", "pickles aren't loaded")
+    demand_safetensors(folder)
     try:
         with quietly():
             model = _model(folder, config, getattr(torch, dtype)).to(device).eval()

@@ -10,14 +10,12 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from harness.errors import CheckpointError
+from model_adapters.tensors import some
 
 __all__ = ["count", "fill", "need", "read_tensors"]
 
 M = TypeVar("M", bound=nn.Module)
 """A module."""
-
-_SHOWN = 5
-"""How many names an error lists before it only counts."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -62,9 +60,9 @@ def fill(module: M, tensors: Mapping[str, Tensor], path: Path, unused: str = "")
     extra = [n for n in tensors if n not in wanted and not (unused and re.match(unused, n))]
     missing = sorted(wanted.keys() - tensors.keys())
     if missing:
-        raise _unfit(path, f"lacks {_some(missing)}")
+        raise _unfit(path, f"lacks {some(missing)}")
     if extra:
-        raise _unfit(path, f"holds {_some(sorted(extra))}, which the model has no place for")
+        raise _unfit(path, f"holds {some(sorted(extra))}, which the model has no place for")
     for name, place in wanted.items():
         if tensors[name].shape != place.shape:
             have, want = tuple(tensors[name].shape), tuple(place.shape)
@@ -101,8 +99,3 @@ def _unfit(path: Path, what: str) -> CheckpointError:
     return CheckpointError(
         f"{path} {what}", "use the weights and the config.json of one released file"
     )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{'tensor' if len(names) == 1 else 'tensors'} {', '.join(names[:_SHOWN])}{more}"

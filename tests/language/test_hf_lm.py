@@ -14,6 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from harness.errors import AdapterError, CapabilityError, CheckpointError, SpecError
 from harness.records import (
@@ -253,7 +254,7 @@ def test_pickles_are_not_loaded(checkpoint: Path, tmp_path: Path):
     shutil.copytree(checkpoint, folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"no \.safetensors file"):
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin is a pickle"):
         HFLanguageModel(str(folder), device="cpu")
 
 
@@ -263,11 +264,66 @@ def test_missing_and_broken_weights_are_named(checkpoint: Path, tmp_path: Path):
     tensors = load_file(folder / "model.safetensors")
     del tensors["model.norm.weight"]
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"lacks 1 tensors, e\.g\. model\.norm\.weight"):
+    with pytest.raises(CheckpointError, match=r"lack tensor model\.norm\.weight, which"):
         HFLanguageModel(str(folder), device="cpu")
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="can't be loaded"):
         HFLanguageModel(str(folder), device="cpu")
+
+
+def of_fewer_layers(checkpoint: Path, folder: Path) -> Path:
+    """Weights of two layers beside a config.json of one."""
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["num_hidden_layers"] == 2
+    config |= {"num_hidden_layers": 1, "layer_types": ["full_attention"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_part_of_the_weights_is_not_taken_for_the_model(checkpoint: Path, tmp_path: Path):
+    folder = of_fewer_layers(checkpoint, tmp_path / "cut")
+    with pytest.raises(CheckpointError, match=r"hold tensors model\.layers\.1\..* more") as caught:
+        HFLanguageModel(str(folder), device="cpu")
+    assert "extra_tensors=ignore" in str(caught.value)
+
+
+def test_superfluous_tensors_are_ignored_on_demand(
+    checkpoint: Path, model: HFLanguageModel, tmp_path: Path
+):
+    folder = of_fewer_layers(checkpoint, tmp_path / "cut")
+    smaller = HFLanguageModel(str(folder), device="cpu", extra_tensors="ignore")
+    ours, whole = smaller.fingerprint(), model.fingerprint()
+    assert ours.parameters is not None
+    assert whole.parameters is not None
+    assert ours.parameters < whole.parameters
+    assert ours.weights_sha256 != whole.weights_sha256
+
+
+def test_a_misshapen_tensor_is_named(checkpoint: Path, tmp_path: Path):
+    folder = tmp_path / "misshapen"
+    shutil.copytree(checkpoint, folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"] = torch.zeros(3)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"norm\.weight has shape \(3,\), but .* \(32,\)"):
+        HFLanguageModel(str(folder), device="cpu")
+
+
+def test_buffers_that_old_releases_store_are_not_superfluous(checkpoint: Path, tmp_path: Path):
+    """GPT-2's files hold its causal masks."""
+    config = GPT2Config(vocab_size=400, n_embd=16, n_layer=1, n_head=2, n_positions=32)
+    folder = tmp_path / "gpt2"
+    shutil.copytree(checkpoint, folder)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    tensors = load_file(folder / "model.safetensors")
+    mask = torch.ones(1, 1, 32, 32).tril()
+    save_file(
+        {**tensors, "transformer.h.0.attn.bias": mask},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    assert HFLanguageModel(str(folder), device="cpu").fingerprint().parameters
 
 
 def test_code_of_a_checkpoint_is_not_run(checkpoint: Path, tmp_path: Path):
@@ -282,7 +338,9 @@ def test_code_of_a_checkpoint_is_not_run(checkpoint: Path, tmp_path: Path):
     assert not ran.exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("dtype", "int8"), ("device", "tpu")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("dtype", "int8"), ("device", "tpu"), ("extra_tensors", "keep")]
+)
 def test_wrong_arguments_are_refused_before_loading(name: str, value: str):
     with pytest.raises(SpecError, match=value):
         HFLanguageModel("gone", **{name: value})
