@@ -102,7 +102,7 @@ def test_nano_is_told_whole(cheers: Cheers):
 def test_a_model_without_its_checkpoint_has_a_card(cheers: Cheers):
     code, out, _ = cheers("show", "model", "hf-vlm")
     assert code == 0
-    assert "capabilities  answer, loglikelihood, vision_tokens" in out
+    assert "capabilities  answer, components, loglikelihood, vision_tokens" in out
     assert "attn_implementation='auto'" in out
     assert "not built, so nothing more is known: model 'hf-vlm' has no checkpoint" in out
 
