@@ -65,6 +65,8 @@ class OpenAIEndpoint(ModelAdapter):
         longest_pause_s: Longest pause, also where the server asks for one.
         max_tokens_field: `max_tokens` or `max_completion_tokens`, which some models want.
         b64_json: Whether `response_format` is sent with image generations.
+        send_seed: Whether `seed` is sent, with chat completions and image generations; `off` for
+            servers that refuse fields they don't know. Part of the fingerprint.
         pin_backend: Whether the server's `system_fingerprint` is part of the fingerprint; `off` for
             servers that change it from call to call.
         extra: Further fields of each request's body, stored with the run.
@@ -98,6 +100,7 @@ class OpenAIEndpoint(ModelAdapter):
         longest_pause_s: float = 120.0,
         max_tokens_field: str = "max_tokens",
         b64_json: bool = True,
+        send_seed: bool = True,
         pin_backend: bool = True,
         extra: Mapping[str, JsonValue] | None = None,
     ) -> None:
@@ -105,6 +108,7 @@ class OpenAIEndpoint(ModelAdapter):
         self._model = _checked_model(model)
         self._length_field = _checked_field(max_tokens_field)
         self._stream, self._base64 = switch("stream", stream), switch("b64_json", b64_json)
+        self._seeded = switch("send_seed", send_seed)
         self._pinned = switch("pin_backend", pin_backend)
         self._extra = checked_extra(extra)
         self._concurrency = whole("concurrency", concurrency)
@@ -144,6 +148,7 @@ class OpenAIEndpoint(ModelAdapter):
                 "served": self._served,
                 "max_tokens_field": self._length_field,
                 "extra": self._extra,
+                "send_seed": self._seeded,
             },
             defaults={},
             dtype="unknown",
@@ -214,7 +219,9 @@ class OpenAIEndpoint(ModelAdapter):
     def _completed(self, request: AnswerRequest) -> Completion:
         from model_adapters.openai.chat import body, read
 
-        asked = body(request, self._model, self._length_field, stream=self._stream)
+        asked = body(
+            request, self._model, self._length_field, stream=self._stream, seeded=self._seeded
+        )
         return self._transport.post("/chat/completions", {**asked, **self._extra}, read)
 
     def _drawn(self, request: GenerateImageRequest) -> Response:
@@ -224,7 +231,7 @@ class OpenAIEndpoint(ModelAdapter):
         size = None
         if decoding.width is not None and decoding.height is not None:
             size = (decoding.width, decoding.height)
-        asked = body(request, self._model, base64_field=self._base64)
+        asked = body(request, self._model, base64_field=self._base64, seeded=self._seeded)
         start, image = self._transport.post(
             "/images/generations",
             {**asked, **self._extra},

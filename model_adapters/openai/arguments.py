@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,33 +59,49 @@ class Patience(Record, frozen=True, kw_only=True):
             SpecError: A number is out of range.
         """
         for name in ("connect_s", "timeout_s", "pause_s", "longest_pause_s"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                raise SpecError(f"{name}={value!r} isn't a positive number", f"write {name}=60")
+            if not _is_positive(getattr(self, name)):
+                raise SpecError(
+                    f"{name}={getattr(self, name)!r} isn't a positive number", f"write {name}=60"
+                )
         whole("attempts", self.attempts)
         return self
+
+
+def _is_positive(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 def checked_url(url: str) -> str:
     """The address without a slash at its end.
 
     Raises:
-        SpecError: It isn't http or https, or it holds credentials; these are never repeated.
+        SpecError: It's no http or https address, or holds credentials. It isn't repeated: what
+            can't be read may hold a key too.
     """
     if not url:
         raise SpecError(
             "model 'openai' has no address", "write --model openai:http://127.0.0.1:8000/v1"
         )
-    parts = urlsplit(url)
     # A password with a slash in it isn't seen as one, so no @ may stand anywhere.
-    if "@" in url or parts.query or parts.fragment:
+    if any(mark in url for mark in "@?#"):
         raise SpecError(
             "the address of model 'openai' holds credentials or a query, which would be stored",
             "put the key into an environment variable and name it: --model-arg key_env=NAME",
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SpecError(f"{url!r} is no address of a server", "write https://HOST/v1")
+    if not _is_address(url):
+        raise SpecError("what follows openai: is no address of a server", "write https://HOST/v1")
     return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # brackets without end, a port that is no number
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 def checked_extra(extra: object) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def seed_of(seed: int, stream: str) -> int:
     return stream_seed(seed, stream) >> (63 - _SEED_BITS)
 
 
-def body(request: AnswerRequest, model: str, length_field: str, *, stream: bool) -> dict[str, Any]:
+def body(
+    request: AnswerRequest, model: str, length_field: str, *, stream: bool, seeded: bool
+) -> dict[str, Any]:
     """The request as the API takes it; pictures stand before the text, as PNG data URLs.
 
     Args:
@@ -75,6 +77,7 @@ def body(request: AnswerRequest, model: str, length_field: str, *, stream: bool)
         model: The server's name of the model.
         length_field: `max_tokens` or `max_completion_tokens`.
         stream: Whether the answer comes token by token.
+        seeded: Whether the seed is sent.
 
     Raises:
         AdapterError: It asks for beams, which the API doesn't have.
@@ -90,7 +93,7 @@ def body(request: AnswerRequest, model: str, length_field: str, *, stream: bool)
         "model": model,
         "messages": [{"role": "user", "content": content}],
         length_field: decoding.max_new_tokens,
-        "seed": seed_of(request.seed, "sampling"),
+        **({"seed": seed_of(request.seed, "sampling")} if seeded else {}),
         **_sampling(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {}),
     }

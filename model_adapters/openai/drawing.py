@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["body", "read"]
 
 
-def body(request: GenerateImageRequest, model: str, *, base64_field: bool) -> dict[str, Any]:
+def body(
+    request: GenerateImageRequest, model: str, *, base64_field: bool, seeded: bool
+) -> dict[str, Any]:
     """The request as the API takes it.
 
     Args:
         request: The request.
         model: The server's name of the model.
         base64_field: Whether `response_format` is sent; some models refuse it.
+        seeded: Whether the seed is sent; some models refuse that too.
 
     Raises:
         AdapterError: It asks for what the API doesn't have.
@@ -43,7 +46,7 @@ def body(request: GenerateImageRequest, model: str, *, base64_field: bool) -> di
         fields["size"] = f"{decoding.width}x{decoding.height}"
     if base64_field:
         fields["response_format"] = "b64_json"
-    return {**fields, "seed": seed_of(request.seed, "noise")}
+    return {**fields, "seed": seed_of(request.seed, "noise")} if seeded else fields
 
 
 def read(attempt: Attempt, size: tuple[int, int] | None) -> Image:

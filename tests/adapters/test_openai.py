@@ -146,6 +146,17 @@ def test_the_seed_is_a_function_of_the_request_s(server: ChatServer, endpoint: A
     assert first == again != second
 
 
+def test_a_server_that_refuses_seeds_gets_none(server: ChatServer, endpoint: Any):
+    model = endpoint(images=True, b64_json=False, send_seed=False)
+    assert model.fingerprint().config["send_seed"] is False
+    assert endpoint().fingerprint().config["send_seed"] is True
+    server.bodies.clear()
+    model.answer([ASK])
+    model.generate_image([GenerateImageRequest(prompt="a cup", seed=3)])
+    assert "seed" not in server.bodies[0]
+    assert server.bodies[1] == {"model": "toy", "prompt": "a cup", "n": 1}
+
+
 def test_a_local_server_needs_no_key(
     server: ChatServer, endpoint: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -435,11 +446,21 @@ def test_what_was_answered_is_not_asked_again(server: ChatServer, endpoint: Any)
     [
         ({"path": ""}, "openai:http"),
         ({"path": "ftp://host"}, "no address"),
+        ({"path": "http://[::1/v1"}, "no address"),
+        ({"path": "http://host:abc/v1"}, "no address"),
+        ({"path": "http://host:99999/v1"}, "no address"),
+        ({"path": "http://host:0/v1"}, "no address"),
+        ({"path": "http:///v1"}, "no address"),
         ({"model": ""}, "model=NAME"),
         ({"concurrency": 0}, "concurrency=8"),
         ({"attempts": True}, "attempts=8"),
         ({"timeout_s": -1}, "timeout_s=60"),
+        ({"timeout_s": float("nan")}, "timeout_s=60"),
+        ({"connect_s": float("inf")}, "connect_s=60"),
+        ({"longest_pause_s": float("inf")}, "longest_pause_s=60"),
+        ({"pause_s": 0}, "pause_s=60"),
         ({"stream": "yes"}, "stream=on"),
+        ({"send_seed": 0}, "send_seed=on"),
         ({"extra": 3}, "top_k"),
         ({"max_tokens_field": "length"}, "max_completion_tokens"),
         ({"chat": False}, "nothing to do"),
