@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapter import ModelAdapter
-from harness.errors import AdapterError
+from harness.errors import AdapterError, SpecError
 from harness.records import (
     AnswerRequest,
     Capability,
@@ -97,16 +97,32 @@ def answers_plainly(found: Any) -> bool:
 
 
 def function_adapter(function: Callable[..., Any], path: Path) -> Callable[..., FunctionModel]:
-    """A factory of models that takes the function's further arguments, and only these."""
+    """A factory of models that takes the function's further arguments.
+
+    These are the named ones, and any others if the function has `**kwargs`. `*args` stays empty.
+    """
 
     def build(**args: JsonValue) -> FunctionModel:
+        for name in (*_ASKED, *_OFFERED):
+            if name in args:
+                raise SpecError(
+                    f"function {function.__name__!r} of {path}: {name} comes with each request",
+                    f"leave out {name}",
+                )
         return FunctionModel(function, path, args)
 
     signature = inspect.signature(function)
     own = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        _by_name(parameter)
         for name, parameter in signature.parameters.items()
-        if name not in (*_ASKED, *_OFFERED)
+        if name not in (*_ASKED, *_OFFERED) and parameter.kind is not parameter.VAR_POSITIONAL
     ]
     build.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     return build
+
+
+def _by_name(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter that is given by its name; `**kwargs` takes names as it is."""
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return parameter
+    return parameter.replace(kind=parameter.KEYWORD_ONLY)

@@ -118,28 +118,33 @@ class ImgEdit(EditingTask):
         """The photograph, from the folder of pictures."""
         from harness.data.pictures import decode
 
-        root = self._pictures()
-        path = (root / str(sample.data["picture"])).resolve()
-        if not path.is_relative_to(root.resolve()):
-            raise DataError(f"{sample.data['picture']} leads out of {root}", "mend the file")
+        path = self._place(sample)
         try:
             return decode(path.read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(
                 f"edit {sample.id}: {path} can't be read: {error}",
-                "give the folder that holds the benchmark's pictures",
+                "give the folder that holds the benchmark's pictures; see docs/editing.md",
             ) from error
 
     def preflight(self) -> None:
         """Check that edits, pictures, judge and its prompts are there, before hours go by.
 
         Raises:
-            BenchError: One isn't; the first picture that is missing is named.
+            BenchError: One isn't; the first picture that is missing, or lies elsewhere, is named.
         """
         super().preflight()
         for sample in self.samples():
-            if not (self._pictures() / str(sample.data["picture"])).is_file():
+            if not self._place(sample).is_file():
                 self.source(sample)
+
+    def _place(self, sample: Sample) -> Path:
+        """Where a photograph must be: a file of edits names nothing outside of its folder."""
+        root = self._pictures()
+        path = (root / str(sample.data["picture"])).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise DataError(f"{sample.data['picture']} leads out of {root}", "mend the file")
+        return path
 
     def _questions(self, sample: Sample, response: Response) -> list[Question]:
         from tasks.judges.vqa import Question

@@ -196,6 +196,21 @@ def test_bad_files_are_refused(ran: Any, imgedit: Any, tmp_path: Path, edits: An
         ran("imgedit", fair, **imgedit)
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_picture_outside_of_the_folder_is_refused_though_it_exists(
+    ran: Any, imgedit: Any, tmp_path: Path, linked: bool
+):
+    Image.new("RGB", (12, 8), GREY).save(tmp_path / "secret.png")
+    (tmp_path / "pictures" / "link.png").symlink_to(tmp_path / "secret.png")
+    edits = {"1": {**EDITS["7"], "id": "link.png" if linked else "../secret.png"}}
+    (tmp_path / "basic_edit.json").write_text(json.dumps(edits))
+    with pytest.raises(DataError, match=r"(link|secret)\.png leads out of"):
+        ImgEdit({**imgedit, "judge": "null"}).preflight()
+    with pytest.raises(DataError, match="leads out of"):
+        ran("imgedit", fair, **imgedit)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("prompts", "said"),
     [

@@ -8,7 +8,7 @@ from PIL import Image
 
 from harness.errors import AdapterError, CapabilityError, SpecError, UnknownNameError
 from harness.models import build_model, find_model, model_ref
-from harness.records import AnswerRequest, Capability, TextDecoding
+from harness.records import AnswerRequest, Capability, JsonValue, TextDecoding
 from harness.runspec import ModelRef
 
 OWN = """
@@ -123,6 +123,14 @@ async def later(prompt, images):
 
 def factory(word):
     return None
+
+
+def open_ended(prompt, images, seed, **kwargs):
+    return f"{prompt} {seed} {sorted(kwargs.items())}"
+
+
+def starred(prompt, images, *rest, word="A"):
+    return f"{prompt} {rest} {word}"
 """
 
 
@@ -141,6 +149,23 @@ def test_a_plain_function_is_a_model(plain_file: Path):
     assert [r.text for r in model.answer(requests)] == ["BB x 1 5", "BB y 1 5"]
     assert (model.card.name, model.card.summary) == ("answer", "Says a word.")
     assert model.card.capabilities == {Capability.ANSWER}
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        ("open_ended", {}, "x 5 []"),
+        ("open_ended", {"depth": 2, "word": "B"}, "x 5 [('depth', 2), ('word', 'B')]"),
+        ("starred", {}, "x () A"),
+        ("starred", {"word": "B"}, "x () B"),
+    ],
+)
+def test_a_function_with_stars_is_a_model(
+    plain_file: Path, name: str, args: dict[str, JsonValue], said: str
+):
+    model = build_model(ModelRef(name=f"{plain_file}:{name}", args=args))
+    assert [r.text for r in model.answer([AnswerRequest(prompt="x", seed=5)])] == [said]
+    assert model.fingerprint().config["arguments"] == args
 
 
 def test_a_function_s_answer_is_cut_at_a_stop_string(plain_file: Path):
@@ -177,6 +202,10 @@ def test_a_function_is_no_continuation_of_text(plain_file: Path):
     [
         ("answer", {"wrod": "B"}, "did you mean 'word'"),
         ("answer", {"seed": 1}, "it takes: word, times"),
+        ("open_ended", {"seed": 1}, "seed comes with each request"),
+        ("open_ended", {"prompt": "x"}, "prompt comes with each request"),
+        ("starred", {"rest": 1}, "it takes: word"),
+        ("starred", {"depth": 1}, "it takes: word"),
         ("later", {}, "missing"),
         ("factory", {"word": 1}, "name a function of prompt and images"),
     ],

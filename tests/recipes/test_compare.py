@@ -153,7 +153,20 @@ def test_the_figures_and_the_page_are_there(compared: Path):
     }
 
 
+REPO = Path(__file__).parents[2]
+DEFAULT = ("cheers-nano", "cheers-nano-untrained", "tar-tiny-untrained")
+
+
 def test_the_make_verb_takes_a_list_of_models():
-    text = (Path(__file__).parents[2] / "Makefile").read_text()
-    assert re.search(r"^COMPARE_MODELS \?= ", text, re.MULTILINE)
+    text = (REPO / "Makefile").read_text()
+    found = re.search(r"^COMPARE_MODELS \?= (.*)$", text, re.MULTILINE)
+    assert found is not None
+    assert tuple(found[1].split()) == DEFAULT
     assert "-m recipes.compare --out runs/compare $(COMPARE_MODELS)" in text
+
+
+def test_the_page_names_the_models_that_the_verb_runs():
+    text = (REPO / "docs/models.md").read_text()
+    (said,) = re.findall(r"\(default: ([^)]*)\)", text.partition("make demo-compare")[2])[:1]
+    assert re.findall(r"`([^`]+)`", said) == ["cheers-nano", "tar-tiny-untrained"]
+    assert "its untrained control" in said
