@@ -170,3 +170,18 @@ def test_the_page_names_the_models_that_the_verb_runs():
     (said,) = re.findall(r"\(default: ([^)]*)\)", text.partition("make demo-compare")[2])[:1]
     assert re.findall(r"`([^`]+)`", said) == ["cheers-nano", "tar-tiny-untrained"]
     assert "its untrained control" in said
+
+
+@pytest.mark.slow
+def test_models_of_two_kinds_draw_and_answer_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("recipes.compare.__main__.METRICS", METRICS[:2])  # without the probes
+    models = ("cheers-nano-untrained", "tar-tiny-untrained")
+    text = compare(models, tmp_path, _small()[:2]).read_text()
+    rows = dict(re.findall(r"^\| ([^|]+) \|(.*)\|$", text, re.MULTILINE))
+    for model in models:
+        cells = rows[f"{model} (control)"].split("|")
+        assert len(cells) == 4
+        assert all(re.search(r"\d", cell) for cell in cells)
