@@ -751,6 +751,15 @@ def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as Python has it; shells let programs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_call_after_an_interrupted_one_has_its_own_connections(server: ChatServer, endpoint: Any):
     server.faults = [hang(8)] * 2
     model = endpoint(concurrency=2, timeout_s=10)

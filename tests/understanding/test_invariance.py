@@ -10,7 +10,14 @@ from tests.understanding.conftest import RunTask
 from tests.understanding.synthetic import BENCHMARKS
 
 
-@pytest.mark.parametrize("task", sorted(BENCHMARKS))
+QUICK = ("mmmu", "pope", "ocrbench", "textvqa")
+"""One of each kind of question: options and several pictures, yes or no, a total, free text."""
+
+
+@pytest.mark.parametrize(
+    "task",
+    [pytest.param(t, marks=() if t in QUICK else pytest.mark.slow) for t in sorted(BENCHMARKS)],
+)
 def test_cheers_nano_answers_alike_in_any_batch_and_order(task: str, run_task: RunTask):
     args = {"device": "cpu"}
     plain = run_task(task, "cheers-nano", args=args, count=6, max_new_tokens=12)
