@@ -9,7 +9,6 @@ import pytest
 from tests.understanding.conftest import RunTask
 from tests.understanding.synthetic import BENCHMARKS
 
-
 QUICK = ("mmmu", "pope", "ocrbench", "textvqa")
 """One of each kind of question: options and several pictures, yes or no, a total, free text."""
 
