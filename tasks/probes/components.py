@@ -20,7 +20,6 @@ from harness.errors import CapabilityError
 from harness.records import (
     Aggregation,
     Capability,
-    DatasetInfo,
     Direction,
     Identity,
     JsonValue,
@@ -40,7 +39,7 @@ from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
 from tasks.probes.bench import Bench, Watched
 from tasks.probes.conditions import conditions
-from tasks.probes.inputs import PROMPTS, Workload
+from tasks.probes.inputs import DATASET, PROMPTS, read_workload
 from tasks.probes.latency_metrics import MEASURED
 from tasks.probes.rooflines import costs, totals
 from tasks.probes.stability import stability, stability_notes
@@ -108,9 +107,7 @@ class ComponentsProbe(Probe):
         requires=frozenset({Capability.COMPONENTS}),
         inputs=(Modality.TEXT, Modality.IMAGE),
         outputs=(Modality.TEXT, Modality.IMAGE),
-        dataset=DatasetInfo(
-            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
-        ),
+        dataset=DATASET,
         metrics=_metrics(),
         protocol_id="probe-components/v1",
         citation="Williams et al. 2009 (roofline); this package, docs/probes.md",
@@ -128,11 +125,7 @@ class ComponentsProbe(Probe):
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._rounds, self._size = self.whole("rounds", least=1), self.whole("batch", least=1)
-        self._work = Workload(
-            image_size=self.whole("image_size", least=1),
-            max_new_tokens=self.whole("max_new_tokens", least=1),
-            steps=None if self.options["steps"] is None else self.whole("steps", least=1),
-        )
+        self._work = read_workload(self)
         self._warmup = self.whole("warmup", least=0)
         self._places: WeakKeyDictionary[ModelAdapter, _Place] = WeakKeyDictionary()
 

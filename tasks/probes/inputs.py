@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.records import (
     AnswerRequest,
     Capability,
+    DatasetInfo,
     EditImageRequest,
     GenerateImageRequest,
     ImageDecoding,
@@ -22,7 +23,14 @@ from harness.records import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PROMPTS", "Workload", "picture"]
+    from harness.task import Probe
+
+__all__ = ["DATASET", "PROMPTS", "Workload", "picture", "read_workload"]
+
+DATASET = DatasetInfo(
+    name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
+)
+"""What probes show to models."""
 
 PROMPTS: Mapping[Capability, str] = {
     Capability.ANSWER: "Describe this picture in detail.",
@@ -99,6 +107,19 @@ class Workload(Record, frozen=True, kw_only=True):
     def image_decoding(self) -> ImageDecoding:
         """The model's own decoding, but for the number of steps."""
         return ImageDecoding(steps=self.steps)
+
+
+def read_workload(probe: Probe) -> Workload:
+    """The workload of a probe's options `image_size`, `max_new_tokens` and `steps`.
+
+    Raises:
+        SpecError: One is no whole number, or below 1.
+    """
+    return Workload(
+        image_size=probe.whole("image_size", least=1),
+        max_new_tokens=probe.whole("max_new_tokens", least=1),
+        steps=None if probe.options["steps"] is None else probe.whole("steps", least=1),
+    )
 
 
 def _answer(load: Workload, index: int, seed: int) -> Request:

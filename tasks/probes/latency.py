@@ -17,7 +17,6 @@ import msgspec
 from harness.errors import SpecError
 from harness.records import (
     Capability,
-    DatasetInfo,
     Identity,
     JsonValue,
     Modality,
@@ -35,7 +34,7 @@ from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
 from tasks.probes.bench import Bench
 from tasks.probes.conditions import conditions
-from tasks.probes.inputs import PROMPTS, Workload
+from tasks.probes.inputs import DATASET, PROMPTS, read_workload
 from tasks.probes.latency_metrics import MEASURED, SIZES, category, latency_metrics, round_scores
 from tasks.probes.stability import stability, stability_notes
 
@@ -61,9 +60,7 @@ class LatencyProbe(Probe):
         requires=frozenset(),
         inputs=(Modality.TEXT, Modality.IMAGE),
         outputs=(Modality.TEXT, Modality.IMAGE),
-        dataset=DatasetInfo(
-            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
-        ),
+        dataset=DATASET,
         metrics=latency_metrics(),
         protocol_id="probe-latency/v1",
         citation="this package, docs/probes.md",
@@ -85,11 +82,7 @@ class LatencyProbe(Probe):
         self._rounds = {size: self._positive("batch_rounds") for size in self._sizes}
         if 1 in self._rounds:
             self._rounds[1] = self._positive("rounds")
-        self._load = Workload(
-            image_size=self._positive("image_size"),
-            max_new_tokens=self._positive("max_new_tokens"),
-            steps=None if self.options["steps"] is None else self._positive("steps"),
-        )
+        self._load = read_workload(self)
         self._warmup = self.whole("warmup")
         # Warm-up is a matter of the process, not of the run: a resumed one warms up again.
         self._benches: WeakKeyDictionary[ModelAdapter, Bench] = WeakKeyDictionary()

@@ -18,7 +18,6 @@ import msgspec
 from harness.errors import SpecError
 from harness.records import (
     Capability,
-    DatasetInfo,
     Identity,
     JsonValue,
     Modality,
@@ -37,7 +36,7 @@ from harness.task import Probe, ProbeContext
 from tasks.probes.bench import Bench
 from tasks.probes.conditions import conditions
 from tasks.probes.energy import Meter, find_meter
-from tasks.probes.inputs import PROMPTS, Workload
+from tasks.probes.inputs import DATASET, PROMPTS, read_workload
 from tasks.probes.queueing import Answered, arrival_times, serve
 from tasks.probes.scenario_metrics import (
     SERVED,
@@ -83,9 +82,7 @@ class ServingProbe(Probe):
         requires=frozenset(),
         inputs=(Modality.TEXT, Modality.IMAGE),
         outputs=(Modality.TEXT, Modality.IMAGE),
-        dataset=DatasetInfo(
-            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
-        ),
+        dataset=DATASET,
         metrics=scenario_metrics(),
         protocol_id="probe-serving/v1",
         citation="Reddi et al. 2020 (scenarios), Zhong et al. 2024 (goodput); docs/probes.md",
@@ -122,11 +119,7 @@ class ServingProbe(Probe):
         self._load = 0.7 if load is None else load
         names = ("latency_bound", "ttft_bound", "tpot_bound")
         self._bounds = Bounds(*(self._seconds(name) for name in names))
-        self._work = Workload(
-            image_size=self.whole("image_size", least=1),
-            max_new_tokens=self.whole("max_new_tokens", least=1),
-            steps=None if self.options["steps"] is None else self.whole("steps", least=1),
-        )
+        self._work = read_workload(self)
         self._warmup = self.whole("warmup", least=0)
         self._places: WeakKeyDictionary[ModelAdapter, _Place] = WeakKeyDictionary()
 

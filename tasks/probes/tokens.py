@@ -15,7 +15,6 @@ from harness.errors import SpecError
 from harness.records import (
     AnswerRequest,
     Capability,
-    DatasetInfo,
     Direction,
     Identity,
     JsonValue,
@@ -30,7 +29,7 @@ from harness.records import (
 from harness.seeds import sample_seed
 from harness.task import Probe, ProbeContext
 from tasks.probes.conditions import conditions
-from tasks.probes.inputs import PROMPTS, picture
+from tasks.probes.inputs import DATASET, PROMPTS, picture
 from tasks.probes.prefilling import prefill_scores
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ class TokensProbe(Probe):
         requires=frozenset({Capability.VISION_TOKENS}),
         inputs=(Modality.IMAGE,),
         outputs=(Modality.TEXT,),
-        dataset=DatasetInfo(
-            name="probe-inputs", revision="1", split="all", licence="Apache-2.0", source="generated"
-        ),
+        dataset=DATASET,
         metrics=(
             MetricSpec(
                 name="compression",
