@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.showing import show
+
 if TYPE_CHECKING:
     from harness.agreement import Format
 
@@ -41,11 +43,6 @@ def command(
     To judge a run's images once more, run `--model recorded:RUN` with the other judge.
     """
     from harness.agreement import measure_agreement, render
-    from harness.files import write_text
 
     text = render(measure_agreement(first, second, tasks=tasks, metrics=metrics), format_)
-    if output is None:
-        click.echo(text)
-    else:
-        write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
+    show(text, output)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.showing import show
+
 if TYPE_CHECKING:
     from harness.compare import Format
 
@@ -35,11 +37,6 @@ def command(
     the smallest difference that could have been seen; then the samples that ended differently.
     """
     from harness.compare import compare_runs, render
-    from harness.files import write_text
 
     text = render(compare_runs(first, second, tasks=tasks), format_)
-    if output is None:
-        click.echo(text)
-    else:
-        write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
+    show(text, output)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.showing import show
+
 if TYPE_CHECKING:
     from harness.history import Format, Order
 
@@ -55,17 +57,12 @@ def command(
     plot: Path | None,
 ) -> None:
     """Show each metric over runs and baselines, with intervals and its first clear change."""
-    from harness.files import write_text
     from harness.history import measure_history, render
 
     history = measure_history(
         paths, tasks=tasks, all_metrics=all_metrics, order=order, unknown=unknown
     )
-    if output is None:
-        click.echo(render(history, format_), nl=False)
-    else:
-        write_text(output, render(history, format_))
-        click.echo(f"wrote {output}", err=True)
+    show(render(history, format_), output, newline=False)
     if plot is not None:
         from harness.history.plot import plot_history
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.showing import show
+
 if TYPE_CHECKING:
     from harness.leaderboard import Format
     from harness.published import PublishedTable
@@ -43,7 +45,6 @@ def command(
 
     published:MODEL adds what others published of a model, in a table of its own.
     """
-    from harness.files import write_text
     from harness.leaderboard import build_table, render
 
     folders = [source for source in sources if not source.startswith(_PUBLISHED)]
@@ -54,12 +55,7 @@ def command(
         metrics=metrics,
         published=_published(models, published),
     )
-    text = render(table, format_)
-    if output is None:
-        click.echo(text)
-    else:
-        write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
+    show(render(table, format_), output)
 
 
 def _published(models: list[str], folder: Path | None) -> PublishedTable | None:

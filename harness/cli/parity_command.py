@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.showing import show
+
 if TYPE_CHECKING:
     from harness.parity import Format, Parity
 
@@ -50,18 +52,13 @@ def command(
     Both ran the same tasks with the same seed, e.g. through transformers and through a server.
     """
     from harness.conformance import Tolerance
-    from harness.files import write_text
     from harness.parity import measure_parity, render
 
     limits = {"nats": nats, "levels": levels}
     tolerance = Tolerance(**{name: v for name, v in limits.items() if v is not None})  # type: ignore[arg-type]
     parity = measure_parity(first, second, tasks=tasks, tolerance=tolerance)
     text = render(parity, format_)
-    if output is None:
-        click.echo(text)
-    else:
-        write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
+    show(text, output)
     if least is not None:
         _demand(parity, least)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.showing import show
+
 __all__ = ["command"]
 
 
@@ -50,7 +52,7 @@ def command(
     from harness.registry import suites
 
     if planning:
-        _show(_costs(suite, run_as or model, latency), output)
+        show(_costs(suite, run_as or model, latency), output, newline=False)
         return
     chosen = suites().get(suite)
     found = reproduce(
@@ -62,7 +64,7 @@ def command(
         variants=[suites().get(name) for name in chosen.variants],
         flips=flips,
     )
-    _show(to_json(found) if format_ == "json" else to_markdown(found), output)
+    show(to_json(found) if format_ == "json" else to_markdown(found), output, newline=False)
 
 
 def _costs(suite: str, run_as: str, latency: Path | None) -> str:
@@ -72,13 +74,3 @@ def _costs(suite: str, run_as: str, latency: Path | None) -> str:
 
     rates = read_rates(latency)
     return costs_text(costs(suites().get(suite).entries, model_ref(run_as), rates), rates) + "\n"
-
-
-def _show(text: str, output: Path | None) -> None:
-    from harness.files import write_text
-
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(output, text)
-        click.echo(f"wrote {output}", err=True)
