@@ -169,22 +169,13 @@ class ModelAdapter(abc.ABC):
         """
         return {}
 
-    def time_components(self) -> AbstractContextManager[Mapping[str, float]]:
-        """Context that measures seconds per component of the calls made inside it.
-
-        The mapping is filled when the context ends. Adapters without components give an empty
-        mapping.
-        """
-        from contextlib import nullcontext
-
-        return nullcontext({})
-
     def watch_components(
         self, *, count: bool
     ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
         """Context that watches each component, by phase, in the calls made inside it; optional.
 
-        The mapping is filled when the context ends; it's empty if the adapter watches none.
+        The mapping is filled when the context ends; it's empty if the adapter watches none. What
+        didn't run isn't in it. Names of phases stand behind a component's and a `/`.
 
         Args:
             count: Count operations and bytes instead of taking time, which one pass can't do both.

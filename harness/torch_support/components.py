@@ -61,7 +61,8 @@ def watch_parts(
     handles: list[Any] = []
     seen: set[int] = set()
     for name, part in parts.items():
-        handles += _install(name, part, clock, tallies, _weights(part.module, seen))
+        weights = _weights(part.module, seen)
+        handles += _install(name, part, clock, tallies, weights, count=count)
     try:
         with counter if counter is not None else nullcontext():
             yield found
@@ -94,7 +95,7 @@ class _Tally:
             calls=len(self.marks),
             seconds=None if count else sum(spans),
             flops=float(sum(spans)) if count else None,
-            traffic_bytes=self.traffic,
+            traffic_bytes=self.traffic if count else None,
             weight_bytes=self.weights.own,
             cache_bytes=self.cache,
             gaps_s=gaps,
@@ -162,7 +163,13 @@ def _flop_counter() -> Any:
 
 
 def _install(
-    name: str, part: Part, clock: _Clock, tallies: dict[str, _Tally], weights: _Weights
+    name: str,
+    part: Part,
+    clock: _Clock,
+    tallies: dict[str, _Tally],
+    weights: _Weights,
+    *,
+    count: bool,
 ) -> Sequence[Any]:
     running: list[tuple[_Tally, Any]] = []
     own = weights.own
@@ -176,13 +183,15 @@ def _install(
         tally = tallies[label]
         cached = 0 if part.cache_bytes is None else part.cache_bytes(call)
         tally.cache = max(tally.cache, cached)
-        tally.traffic += weights.read + cached + _bytes((args, kwargs))
+        if count:  # looking through nested arguments takes time
+            tally.traffic += weights.read + cached + _bytes((args, kwargs))
         running.append((tally, clock.mark()))
 
     def after(_: object, __: object, ___: object, out: object) -> None:
         tally, start = running.pop()
         tally.marks.append((start, clock.mark()))
-        tally.traffic += _bytes(out)
+        if count:
+            tally.traffic += _bytes(out)
 
     return (
         part.module.register_forward_pre_hook(before, with_kwargs=True),

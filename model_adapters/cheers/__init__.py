@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model_adapters.cheers.components import COMPONENTS, time_components
+    from model_adapters.cheers.components import COMPONENTS, watch_components
     from model_adapters.cheers.config import CheersConfig, ConfigError
     from model_adapters.cheers.decoding import Decoding, TextResult, generate_text
     from model_adapters.cheers.generation import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "COMPONENTS": "components",
-    "time_components": "components",
+    "watch_components": "components",
     "CheersConfig": "config",
     "ConfigError": "config",
     "Decoding": "decoding",
@@ -103,10 +103,10 @@ __all__ = [
     "meta_model",
     "reconstruct",
     "save_pretrained",
-    "time_components",
     "to_image",
     "to_pixels",
     "training_forward",
+    "watch_components",
 ]
 
 

@@ -6,8 +6,8 @@ Importing this module imports no torch: `cheers-bench list` reads the cards only
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,6 @@ from harness.torch_support import (
     guards_memory,
     let_go,
     wait_for,
-    watch_parts,
     weights_sha256,
 )
 from model_adapters.cheers.arguments import (
@@ -326,21 +325,13 @@ class CheersAdapter(ModelAdapter):
         """Let go of the weights, so that judges have the memory."""
         let_go(self, "_checkpoint")
 
-    @contextmanager
-    def time_components(self) -> Iterator[Mapping[str, float]]:
-        """Seconds per component of the calls made inside the context."""
-        from model_adapters.cheers import time_components
-
-        with time_components(self._checkpoint.model) as times:
-            yield times.seconds
-
     def watch_components(
         self, *, count: bool
     ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
         """Time, or operations and bytes, of each component; the backbone by phase."""
-        from model_adapters.cheers.watching import parts
+        from model_adapters.cheers import watch_components
 
-        return watch_parts(parts(self._checkpoint.model), self._device, count=count)
+        return watch_components(self._checkpoint.model, count=count)
 
     def _to_score(self, request: LogLikelihoodRequest) -> list[list[ToScore]]:
         """What is to be scored for each continuation; only rolling texts have several parts."""

@@ -1,17 +1,16 @@
-"""The components of the model by name, and a stop-watch on them for probes."""
+"""The components of the model by name, and watching them; the language model in three phases."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
-from torch import nn
-
+from harness.components import ComponentWork
+from harness.torch_support import Call, Part, watch_parts
 from model_adapters.cheers.model import CheersModel
+
+__all__ = ["COMPONENTS", "watch_components"]
 
 COMPONENTS = {
     "vae_encode": "vae_model.encoder",
@@ -28,60 +27,63 @@ COMPONENTS = {
 """Where each component lives below `CheersModel.model`; no two of them contain each other."""
 
 
-@dataclass
-class ComponentTimes:
-    """Seconds and calls per component."""
+def watch_components(
+    model: CheersModel, *, count: bool
+) -> AbstractContextManager[Mapping[str, ComponentWork]]:
+    """Watch every component, and the output embedding, while the block runs.
 
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 0.0))
-    """Wall-clock seconds spent inside each component."""
-    calls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, 0))
-    """How often each component ran."""
+    Args:
+        model: The model.
+        count: Count operations and bytes instead of taking time.
 
-    def shares(self) -> dict[str, float]:
-        """Each component's share of the time of all, in [0, 1]; zeros where nothing ran."""
-        total = sum(self.seconds.values())
-        return {name: value / total if total else 0.0 for name, value in self.seconds.items()}
-
-
-@contextmanager
-def time_components(model: CheersModel) -> Iterator[ComponentTimes]:
-    """Time every component while the block runs.
-
-    On a GPU the device is waited for at each boundary, which costs a little speed; without this
-    context nothing is installed and nothing is lost.
+    Returns:
+        Context whose mapping is filled when it ends: what each component that ran took, by name;
+        the language model is `llm/prefill`, `llm/decode` and `llm/denoise`.
 
     Example:
-        with time_components(model) as times:
+        with watch_components(model, count=False) as watched:
             generate_text(model, prompts, Decoding())
-        print(times.shares())
+        print(seconds_by_component(watched))  # of `harness.components`
     """
-    times = ComponentTimes()
-    handles = []
-    for name, path in COMPONENTS.items():
-        handles += _watch(model.model.get_submodule(path), name, times, model)
-    try:
-        yield times
-    finally:
-        for handle in handles:
-            handle.remove()
+    return watch_parts(_parts(model), str(model.device), count=count)
 
 
-def _watch(module: nn.Module, name: str, times: ComponentTimes, model: CheersModel) -> list[Any]:
-    """Install the stop-watch of one component."""
-    started: list[float] = []
-
-    def before(*_: object) -> None:
-        _wait(model)
-        started.append(time.perf_counter())
-
-    def after(*_: object) -> None:
-        _wait(model)
-        times.seconds[name] += time.perf_counter() - started.pop()
-        times.calls[name] += 1
-
-    return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+def _parts(model: CheersModel) -> dict[str, Part]:
+    found = {name: Part(model.model.get_submodule(path)) for name, path in COMPONENTS.items()}
+    per_token = _cache_bytes_per_token(model)
+    image = model.config.tokens_per_image
+    found["llm"] = Part(
+        found["llm"].module,
+        phase=lambda call: _phase(call, image),
+        cache_bytes=lambda call: _cached(call, per_token),
+    )
+    return {**found, "lm_head": Part(model.lm_head)}
 
 
-def _wait(model: CheersModel) -> None:
-    if model.device.type == "cuda":
-        torch.cuda.synchronize(model.device)
+def _phase(call: Call, image: int) -> str:
+    """What a forward pass of the backbone is for, by what its window holds and how much is new.
+
+    Args:
+        call: The pass.
+        image: Tokens of an image. A rest of a prompt behind a shared beginning that happens to be
+            just as long passes for denoising; all other rests are prefill.
+    """
+    count, window = call.args[0].shape[1], _window(call)
+    if window is None or not any(window.lengths):
+        return "prefill"
+    return {1: "decode", image: "denoise"}.get(count, "prefill")
+
+
+def _cached(call: Call, per_token: int) -> int:
+    window = _window(call)
+    return 0 if window is None else int(per_token * call.args[0].shape[0] * window.end)
+
+
+def _window(call: Call) -> Any:
+    return call.kwargs.get("window", call.args[3] if len(call.args) > 3 else None)
+
+
+def _cache_bytes_per_token(model: CheersModel) -> int:
+    text = model.config.text_config
+    head = text.hidden_size // text.num_attention_heads
+    return 2 * text.num_hidden_layers * text.num_key_value_heads * head * model.dtype.itemsize

@@ -326,12 +326,6 @@ class DiffusersPipeline(ModelAdapter):
         vars(self).pop("_editor", None)
         let_go(self, "_pipeline")
 
-    def time_components(self) -> AbstractContextManager[Mapping[str, float]]:
-        """Seconds in text encoders, denoiser and VAE of the calls made inside the context."""
-        from model_adapters.diffusers_pipeline.components import time_components
-
-        return time_components(self._pipeline, self._device)
-
     def watch_components(
         self, *, count: bool
     ) -> AbstractContextManager[Mapping[str, ComponentWork]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,6 +32,7 @@ from harness.records import (
 )
 from harness.seeds import stream_seed
 from harness.torch_support import (
+    Part,
     as_stated,
     choose_device,
     choose_dtype,
@@ -283,21 +284,20 @@ class TarAdapter(ModelAdapter):
 
         return account(self._parts, self._settings.read_scale, width, height)
 
-    def time_components(self) -> AbstractContextManager[Mapping[str, float]]:
-        """Seconds in tokenizer, language model and de-tokenizer of the calls made inside."""
-        from model_adapters.diffusers_pipeline.components import time_modules
-
-        return time_modules(self._roles(), self._device)
-
     def watch_components(
         self, *, count: bool
     ) -> AbstractContextManager[Mapping[str, ComponentWork]]:
-        """Time, or operations and bytes, of the same parts; the language model by phase."""
-        from model_adapters.diffusers_pipeline.components import parts
+        """Time, or operations and bytes, of tokenizer, language model and de-tokenizer."""
         from model_adapters.hf_vlm.watching import language_part
 
-        model = self._parts.language.model
-        found = {**parts(self._roles()), "llm": language_part(model, model)}
+        parts, model = self._parts, self._parts.language.model
+        roles = parts.detokenizer.roles if parts.detokenizer is not None else []
+        found = {
+            "ta_tok_encode": Part(parts.ta_tok.encoder),
+            "llm": language_part(model, model),
+            "ta_tok_decode": Part(parts.ta_tok.decoder.vision_model),
+            **{role: Part(module) for role, module in roles},
+        }
         return watch_parts(found, self._device, count=count)
 
     def prefill(self, tokens: int) -> int | None:
@@ -307,15 +307,6 @@ class TarAdapter(ModelAdapter):
         filled = fill_cache(self._parts.language.model, self._parts.language.model, tokens)
         wait_for(self._device)
         return filled
-
-    def _roles(self) -> list[tuple[str, Any]]:
-        parts = self._parts
-        return [
-            ("ta_tok_encode", parts.ta_tok.encoder),
-            ("llm", parts.language.model),
-            ("ta_tok_decode", parts.ta_tok.decoder.vision_model),
-            *(parts.detokenizer.roles if parts.detokenizer is not None else []),
-        ]
 
     def close(self) -> None:
         """Let go of the weights, so that judges have the memory."""

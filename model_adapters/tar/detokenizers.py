@@ -85,7 +85,7 @@ class Detokenizer(Protocol):
 
     @property
     def roles(self) -> list[tuple[str, nn.Module]]:
-        """Networks to time, and what to call their time."""
+        """Networks to watch, and what to call them."""
 
     def describe(self) -> dict[str, JsonValue]:
         """What of it, beyond its weights, changes a picture."""

@@ -12,7 +12,7 @@ from harness.errors import AdapterError
 from harness.records import Capability, Request, Response
 from tasks.probes.device import PeakMemory, peak_memory, waiter
 
-__all__ = ["Bench", "Profile", "Timed", "Watched"]
+__all__ = ["Bench", "Timed", "Watched"]
 
 
 class Timed(NamedTuple):
@@ -25,27 +25,14 @@ class Timed(NamedTuple):
     """Its responses."""
 
 
-class Profile(NamedTuple):
+class Watched(NamedTuple):
     """One watched batch; its time isn't compared, since watching costs time."""
 
     seconds: float
     """Wall time, end to end."""
 
-    components: dict[str, float]
-    """Seconds per component of the model; empty where the adapter times none."""
-
-    memory: PeakMemory
-    """Memory."""
-
-
-class Watched(NamedTuple):
-    """One batch whose components were watched."""
-
-    seconds: float
-    """Wall time, end to end."""
-
     components: Mapping[str, ComponentWork]
-    """What each component took, by name and phase."""
+    """What each component took, by name and phase; empty where the adapter watches none."""
 
     memory: PeakMemory
     """Memory."""
@@ -93,14 +80,8 @@ class Bench:
             )
         return Timed(seconds, responses)
 
-    def profile(self, requests: Sequence[Request]) -> Profile:
-        """Run one batch while watching components and memory."""
-        with peak_memory(self.device) as memory, self._adapter.time_components() as seconds:
-            timed = self.time(requests)
-        return Profile(timed.seconds, dict(seconds), memory)
-
     def watch(self, requests: Sequence[Request]) -> Watched:
-        """Run one batch while every component is timed by phase."""
+        """Run one batch while every component is timed by phase, and memory watched."""
         with (
             peak_memory(self.device) as memory,
             self._adapter.watch_components(count=False) as components,

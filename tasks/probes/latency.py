@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from harness.components import seconds_by_component
 from harness.errors import SpecError
 from harness.records import (
     Capability,
@@ -189,17 +190,17 @@ def _sample(capability: Capability, size: int, what: str) -> Sample:
 
 
 def _profiled(bench: Bench, requests: Sequence[Request]) -> Outcome:
-    profile = bench.profile(requests)
-    memory = profile.memory
+    watched = bench.watch(requests)
+    components, memory = seconds_by_component(watched.components), watched.memory
     return Outcome(
         verdict=Verdict.OK,
-        reason="" if profile.components else "the adapter times no components",
+        reason="" if components else "the adapter watches no components",
         scores={"peak_mib": memory.peak_mib},
         details={
             "memory": {"source": memory.source, "before_mib": memory.before_mib},
-            "seconds": profile.seconds,
-            "components": profile.components,
-            "shares": {name: part / profile.seconds for name, part in profile.components.items()},
+            "seconds": watched.seconds,
+            "components": components,
+            "shares": {name: part / watched.seconds for name, part in components.items()},
             "conditions": conditions(bench.device),
         },
     )

@@ -76,7 +76,7 @@ def costs(
 
 
 def _cost(timed: ComponentWork, counted: ComponentWork, peaks: Peaks, wall: float) -> ComponentCost:
-    seconds, flops, traffic = timed.seconds or 0.0, counted.flops or 0.0, counted.traffic_bytes
+    seconds, flops, traffic = timed.seconds or 0.0, counted.flops or 0.0, counted.traffic_bytes or 0
     return ComponentCost(
         calls=timed.calls,
         seconds=seconds,

@@ -206,8 +206,8 @@ def test_closing_gives_the_memory_back(folder: Path):
 
 
 def test_text_encoder_denoiser_and_vae_are_timed(plain: DiffusersPipeline):
-    with plain.time_components() as seconds:
+    with plain.watch_components(count=False) as timed:
         plain.generate_image(REQUEST)
-    assert set(seconds) == {"text_encoder", "denoiser", "vae_encode", "vae_decode"}
-    assert all(seconds[name] > 0 for name in ("text_encoder", "denoiser", "vae_decode"))
-    assert seconds["vae_encode"] == 0  # a drawing has nothing to encode
+    # A drawing has nothing to encode.
+    assert set(timed) == {"text_encoder", "denoiser", "vae_decode"}
+    assert min(one.seconds for one in timed.values()) > 0

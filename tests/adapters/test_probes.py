@@ -61,9 +61,11 @@ def test_every_capability_is_timed(results: Any):
 def test_the_components_account_for_most_of_a_drawing(results: Any):
     profiles = results["probe-latency"].extra["profiles"]
     shares = profiles["generate_image/b1"]["shares"]
-    assert set(shares) == set(COMPONENTS)
+    assert set(COMPONENTS) <= set(shares) <= {*COMPONENTS, "lm_head"}
     assert 0.5 < sum(shares.values()) <= 1.0
-    assert profiles["reconstruct/b1"]["shares"]["llm"] == 0
+    assert set(profiles["reconstruct/b1"]["shares"]) >= {"vae_encode", "vae_decode"}
+    assert "llm" not in profiles["reconstruct/b1"]["shares"]
+    assert {"llm", "lm_head"} <= set(profiles["answer/b1"]["shares"])
 
 
 def test_the_backbone_s_phases_are_told_apart(adapter: CheersAdapter):

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from model_adapters.cheers.components import COMPONENTS, time_components
+from harness.components import seconds_by_component
+from model_adapters.cheers.components import COMPONENTS, watch_components
 from model_adapters.cheers.config import CheersConfig
+from model_adapters.cheers.decoding import Decoding, generate_text
 from model_adapters.cheers.generation import generate_image, image_noise
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
@@ -20,37 +22,51 @@ def test_every_component_is_timed_and_counted(
     model: CheersModel, ragged: list[Prompt], config: CheersConfig
 ) -> None:
     prompt = ragged[1]._replace(ids=[*ragged[1].ids, SPECIAL.im_start])
-    with time_components(model) as times:
+    with watch_components(model, count=False) as watched:
         generate_image(model, [prompt], [image_noise(config, 0)], ImageSettings(steps=3))
     steps, prefill = 3, 1
-    assert times.calls == {
+    assert {name: one.calls for name, one in watched.items()} == {
         "vae_encode": 1,
         "vae_decode": 1,
         "decoder_projector": steps + prefill,
         "tower": steps + prefill,
         "und_projector": steps + prefill,
-        "llm": steps + prefill + 1,
+        "llm/prefill": prefill,
+        "llm/denoise": steps,
+        "llm/decode": 1,
         "time_embed": steps,
         "gen_projector": steps,
         "hi_gate": steps,
         "hi_projector": steps,
     }
-    assert all(seconds > 0 for seconds in times.seconds.values())
-    assert sum(times.shares().values()) == pytest.approx(1.0)
+    seconds = seconds_by_component(watched)
+    assert set(seconds) == set(COMPONENTS)
+    assert min(seconds.values()) > 0
+
+
+def test_the_output_embedding_is_timed_with_the_components(
+    model: CheersModel, ragged: list[Prompt]
+) -> None:
+    with watch_components(model, count=False) as watched:
+        generate_text(model, ragged[1:2], Decoding(max_new_tokens=3, stop_ids=()))
+    assert watched["llm/prefill"].calls == 1
+    assert watched["lm_head"].calls == watched["llm/decode"].calls + 1 == 3
+    assert "llm/denoise" not in watched
 
 
 def test_nothing_stays_installed(model: CheersModel) -> None:
-    with time_components(model) as times:
-        pass
+    with watch_components(model, count=False) as watched:
+        assert model.lm_head._forward_hooks
     for path in COMPONENTS.values():
         module = model.model.get_submodule(path)
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
-    assert set(times.shares().values()) == {0.0}
+    assert not model.lm_head._forward_hooks
+    assert watched == {}  # nothing ran
 
 
 def test_an_error_inside_leaves_nothing_installed(model: CheersModel) -> None:
-    with pytest.raises(RuntimeError, match="inside"), time_components(model):
+    with pytest.raises(RuntimeError, match="inside"), watch_components(model, count=False):
         raise RuntimeError("inside")
     assert not model.model.vae_model.encoder._forward_hooks
 

@@ -31,7 +31,7 @@ def test_seconds_and_calls_are_those_of_each_part():
     assert found["slow"].calls == found["fast"].calls == 3
     assert found["slow"].seconds >= 0.06
     assert found["fast"].seconds < found["slow"].seconds
-    assert found["slow"].flops is None
+    assert found["slow"].flops is found["slow"].traffic_bytes is None
     assert len(found["slow"].gaps_s) == 2
     assert all(gap >= 0.02 for gap in found["slow"].gaps_s)
 

@@ -11,7 +11,17 @@ import pytest
 from PIL import Image
 
 from harness.adapter import ModelAdapter, VisionTokens
+from harness.components import ComponentWork
 from harness.records import Capability, Fingerprint, ModelCard, Response, Timing, Usage
+
+SHARES = {"tower": 0.25, "llm/prefill": 0.125, "llm/decode": 0.5}
+"""Shares of a call's time inside components."""
+
+
+def work(**given: Any) -> ComponentWork:
+    """One call of a component, without weights and cache."""
+    bare = {"calls": 1, "seconds": None, "flops": None, "traffic_bytes": None}
+    return ComponentWork(**{**bare, "weight_bytes": 0, "cache_bytes": 0, **given})
 
 
 class Clock:
@@ -105,8 +115,10 @@ class Clockwork(ModelAdapter):
         )
 
     @contextmanager
-    def time_components(self) -> Iterator[Mapping[str, float]]:
-        seconds: dict[str, float] = {}
+    def watch_components(self, *, count: bool) -> Iterator[Mapping[str, ComponentWork]]:
+        assert not count
+        found: dict[str, ComponentWork] = {}
         start = self.clock.now
-        yield seconds
-        seconds["tower"] = 0.25 * (self.clock.now - start)
+        yield found
+        for name, share in SHARES.items():
+            found[name] = work(seconds=share * (self.clock.now - start))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.adapter import ModelAdapter
 from harness.components import ComponentWork
 from harness.errors import CapabilityError, SpecError
 from harness.records import Capability, ScoredSample, TaskResult
@@ -15,15 +16,10 @@ from harness.task import ProbeContext
 from harness.torch_support import Peaks
 from tasks.probes.components import ComponentsProbe
 from tasks.probes.rooflines import costs, totals
-from tests.probes.clockwork import Clock, Clockwork
+from tests.probes.clockwork import Clock, Clockwork, work
 
 PEAKS = Peaks(flops_per_s=1e12, bytes_per_s=1e11, matmul_side=1024, copy_mib=128)
 MIB = 2**20
-
-
-def work(**given: Any) -> ComponentWork:
-    bare = {"calls": 1, "seconds": None, "flops": None, "traffic_bytes": 0, "weight_bytes": 0}
-    return ComponentWork(**{**bare, "cache_bytes": 0, **given})
 
 
 TIMED = {
@@ -128,9 +124,12 @@ def test_work_is_counted_once_and_timed_every_round(clock: Clock, context: Probe
 
 
 def test_a_model_without_components_is_an_error(clock: Clock, context: ProbeContext):
+    class Opaque(Clockwork):
+        watch_components = ModelAdapter.watch_components
+
     probe = ComponentsProbe()
     with pytest.raises(CapabilityError, match="watches no components"):
-        probe.measure(Clockwork(clock), next(probe.samples()), context)
+        probe.measure(Opaque(clock), next(probe.samples()), context)
 
 
 def test_the_probe_applies_to_models_that_say_so():

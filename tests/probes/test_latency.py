@@ -201,18 +201,19 @@ def test_requests_of_a_batch_differ_in_picture_and_seed(clock: Clock, context: P
 def test_components_have_shares_of_the_wall_time(clock: Clock, context: ProbeContext):
     found = result(Clockwork(clock), context)
     profile = found.extra["profiles"]["answer/b1"]
-    assert profile["shares"] == {"tower": pytest.approx(0.25)}
+    assert profile["components"] == {"tower": 0.25 * 3, "llm": (0.125 + 0.5) * 3}
+    assert profile["shares"] == {"tower": pytest.approx(0.25), "llm": pytest.approx(0.625)}
     assert profile["memory"]["source"] == "rss"
     assert values(found)["answer_peak_mib_b1"] > 1
 
 
 def test_a_model_without_components_says_so(clock: Clock, context: ProbeContext):
     class Opaque(Clockwork):
-        time_components = ModelAdapter.time_components
+        watch_components = ModelAdapter.watch_components
 
     _, rows = measured(Opaque(clock), context)
     profiles = [row.outcome for row in rows if row.sample.id.endswith("profile")]
-    assert {outcome.reason for outcome in profiles} == {"the adapter times no components"}
+    assert {outcome.reason for outcome in profiles} == {"the adapter watches no components"}
     assert {outcome.verdict for outcome in profiles} == {Verdict.OK}
 
 
