@@ -21,11 +21,9 @@ from harness.records import (
     Aggregation,
     Capability,
     Direction,
-    Identity,
     JsonValue,
     MetricSpec,
     Modality,
-    ModelCard,
     Outcome,
     Protocol,
     Request,
@@ -36,10 +34,11 @@ from harness.records import (
     Verdict,
 )
 from harness.seeds import sample_seed
-from harness.task import Probe, ProbeContext
+from harness.task import ProbeContext
 from tasks.probes.bench import Bench, Watched
+from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
-from tasks.probes.inputs import DATASET, PROMPTS, read_workload
+from tasks.probes.inputs import DATASET
 from tasks.probes.latency_metrics import MEASURED
 from tasks.probes.rooflines import costs, totals
 from tasks.probes.stability import stability, stability_notes
@@ -93,7 +92,7 @@ def _metrics() -> tuple[MetricSpec, ...]:
     )
 
 
-class ComponentsProbe(Probe):
+class ComponentsProbe(CapabilityProbe):
     """Times components and holds them to the machine's measured peaks.
 
     Options: `rounds`, `batch` requests at once, `warmup` calls, `image_size`, `max_new_tokens`,
@@ -113,29 +112,18 @@ class ComponentsProbe(Probe):
         citation="Williams et al. 2009 (roofline); this package, docs/probes.md",
     )
 
+    measured = MEASURED
+
     defaults: ClassVar[Mapping[str, JsonValue]] = {
         "rounds": 5,
         "batch": 1,
-        "warmup": 2,
-        "image_size": 256,
-        "max_new_tokens": 32,
-        "steps": None,
+        **CapabilityProbe.defaults,
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._rounds, self._size = self.whole("rounds", least=1), self.whole("batch", least=1)
-        self._work = read_workload(self)
-        self._warmup = self.whole("warmup", least=0)
         self._places: WeakKeyDictionary[ModelAdapter, _Place] = WeakKeyDictionary()
-
-    def samples(self) -> Iterator[Sample]:
-        """The rounds of a model that can do everything."""
-        return self._plan(MEASURED)
-
-    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
-        """The rounds of what the model can do."""
-        return self._plan([c for c in MEASURED if c in card.capabilities])
 
     def _plan(self, capabilities: Sequence[Capability]) -> Iterator[Sample]:
         for number in range(self._rounds):
@@ -198,22 +186,6 @@ class ComponentsProbe(Probe):
                 "peaks": _peaks(rounds),
             },
         )
-
-    def scorer(self) -> Identity:
-        """The stop-watch."""
-        return Identity(id="wall-clock", version="1")
-
-    def prompt_template(self) -> str:
-        """The prompt of each capability, a line each."""
-        return "\n".join(f"{capability.value}: {text}" for capability, text in PROMPTS.items())
-
-    def decoding(self) -> Mapping[str, JsonValue]:
-        """Greedy answers; images as the model draws them by itself unless `steps` is given."""
-        return {
-            "temperature": 0.0,
-            "max_new_tokens": self._work.max_new_tokens,
-            "steps": self._work.steps,
-        }
 
 
 class _Place:

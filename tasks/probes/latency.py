@@ -18,10 +18,8 @@ from harness.components import seconds_by_component
 from harness.errors import SpecError
 from harness.records import (
     Capability,
-    Identity,
     JsonValue,
     Modality,
-    ModelCard,
     Outcome,
     Protocol,
     Request,
@@ -32,10 +30,11 @@ from harness.records import (
     Verdict,
 )
 from harness.seeds import sample_seed
-from harness.task import Probe, ProbeContext
+from harness.task import ProbeContext
 from tasks.probes.bench import Bench
+from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
-from tasks.probes.inputs import DATASET, PROMPTS, read_workload
+from tasks.probes.inputs import DATASET
 from tasks.probes.latency_metrics import MEASURED, SIZES, category, latency_metrics, round_scores
 from tasks.probes.stability import stability, stability_notes
 
@@ -47,7 +46,7 @@ __all__ = ["LatencyProbe"]
 _PROFILE = "profile"
 
 
-class LatencyProbe(Probe):
+class LatencyProbe(CapabilityProbe):
     """Times every capability that the model declares.
 
     Options: `rounds` at batch size 1, `batch_rounds` at the others, `batch_sizes`, `warmup` calls,
@@ -67,34 +66,23 @@ class LatencyProbe(Probe):
         citation="this package, docs/probes.md",
     )
 
+    measured = MEASURED
+
     defaults: ClassVar[Mapping[str, JsonValue]] = {
         "rounds": 20,
         "batch_rounds": 5,
         "batch_sizes": [1, 2, 4, 8],
-        "warmup": 2,
-        "image_size": 256,
-        "max_new_tokens": 32,
-        "steps": None,
+        **CapabilityProbe.defaults,
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
         super().__init__(options)
         self._sizes = _checked_sizes(self.options["batch_sizes"])
-        self._rounds = {size: self._positive("batch_rounds") for size in self._sizes}
+        self._rounds = {size: self.whole("batch_rounds", least=1) for size in self._sizes}
         if 1 in self._rounds:
-            self._rounds[1] = self._positive("rounds")
-        self._load = read_workload(self)
-        self._warmup = self.whole("warmup")
+            self._rounds[1] = self.whole("rounds", least=1)
         # Warm-up is a matter of the process, not of the run: a resumed one warms up again.
         self._benches: WeakKeyDictionary[ModelAdapter, Bench] = WeakKeyDictionary()
-
-    def samples(self) -> Iterator[Sample]:
-        """The measurements of a model that can do everything."""
-        return self._plan(MEASURED)
-
-    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
-        """The measurements of what the model can do."""
-        return self._plan([c for c in MEASURED if c in card.capabilities])
 
     def _plan(self, capabilities: Sequence[Capability]) -> Iterator[Sample]:
         """One round of everything, one profile of everything, then the other rounds."""
@@ -127,7 +115,7 @@ class LatencyProbe(Probe):
     def _requests(self, sample: Sample, seed: int) -> list[Request]:
         capability, size = Capability(str(sample.data["capability"])), int(str(sample.data["size"]))
         return [
-            self._load.request(
+            self._work.request(
                 capability, index, sample_seed(seed, self.metadata.name, sample.id, index)
             )
             for index in range(size)
@@ -148,28 +136,6 @@ class LatencyProbe(Probe):
                 "profiles": profiles,
             },
         )
-
-    def scorer(self) -> Identity:
-        """The stop-watch."""
-        return Identity(id="wall-clock", version="1")
-
-    def prompt_template(self) -> str:
-        """The prompt of each capability, a line each."""
-        return "\n".join(f"{capability.value}: {text}" for capability, text in PROMPTS.items())
-
-    def decoding(self) -> Mapping[str, JsonValue]:
-        """Greedy answers; images as the model draws them by itself unless `steps` is given."""
-        return {
-            "temperature": 0.0,
-            "max_new_tokens": self._load.max_new_tokens,
-            "steps": self._load.steps,
-        }
-
-    def _positive(self, option: str) -> int:
-        value = self.whole(option)
-        if value < 1:
-            raise SpecError(f"{self.metadata.name}: {option} is {value}", "give at least 1")
-        return value
 
 
 def _checked_sizes(value: Any) -> tuple[int, ...]:

@@ -18,10 +18,8 @@ import msgspec
 from harness.errors import SpecError
 from harness.records import (
     Capability,
-    Identity,
     JsonValue,
     Modality,
-    ModelCard,
     Outcome,
     Protocol,
     Request,
@@ -32,11 +30,12 @@ from harness.records import (
     Verdict,
 )
 from harness.seeds import sample_seed
-from harness.task import Probe, ProbeContext
+from harness.task import ProbeContext
 from tasks.probes.bench import Bench
+from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
 from tasks.probes.energy import Meter, find_meter
-from tasks.probes.inputs import DATASET, PROMPTS, read_workload
+from tasks.probes.inputs import DATASET
 from tasks.probes.queueing import Answered, arrival_times, serve
 from tasks.probes.scenario_metrics import (
     SERVED,
@@ -65,7 +64,7 @@ _JUDGED = {
 }
 
 
-class ServingProbe(Probe):
+class ServingProbe(CapabilityProbe):
     """Serves requests one by one, all at once, and as they arrive.
 
     Options: `scenarios`; `queries` of single-stream; `episodes` of the other two with
@@ -88,6 +87,8 @@ class ServingProbe(Probe):
         citation="Reddi et al. 2020 (scenarios), Zhong et al. 2024 (goodput); docs/probes.md",
     )
 
+    measured = SERVED
+
     defaults: ClassVar[Mapping[str, JsonValue]] = {
         "scenarios": list(Scenario.ALL),
         "queries": 32,
@@ -99,10 +100,7 @@ class ServingProbe(Probe):
         "latency_bound": None,
         "ttft_bound": None,
         "tpot_bound": None,
-        "warmup": 2,
-        "image_size": 256,
-        "max_new_tokens": 32,
-        "steps": None,
+        **CapabilityProbe.defaults,
     }
 
     def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
@@ -119,17 +117,7 @@ class ServingProbe(Probe):
         self._load = 0.7 if load is None else load
         names = ("latency_bound", "ttft_bound", "tpot_bound")
         self._bounds = Bounds(*(self._seconds(name) for name in names))
-        self._work = read_workload(self)
-        self._warmup = self.whole("warmup", least=0)
         self._places: WeakKeyDictionary[ModelAdapter, _Place] = WeakKeyDictionary()
-
-    def samples(self) -> Iterator[Sample]:
-        """The measurements of a model that can do everything."""
-        return self._plan(SERVED)
-
-    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
-        """The measurements of what the model can do."""
-        return self._plan([c for c in SERVED if c in card.capabilities])
 
     def _plan(self, capabilities: Sequence[Capability]) -> Iterator[Sample]:
         """Scenarios and capabilities take turns, so that a slow minute hits all alike."""
@@ -230,22 +218,6 @@ class ServingProbe(Probe):
                 "rates": {name: list(found) for name, found in rates.items()},
             },
         )
-
-    def scorer(self) -> Identity:
-        """The stop-watch."""
-        return Identity(id="wall-clock", version="1")
-
-    def prompt_template(self) -> str:
-        """The prompt of each capability, a line each."""
-        return "\n".join(f"{capability.value}: {PROMPTS[capability]}" for capability in SERVED)
-
-    def decoding(self) -> Mapping[str, JsonValue]:
-        """Greedy answers; images as the model draws them by itself unless `steps` is given."""
-        return {
-            "temperature": 0.0,
-            "max_new_tokens": self._work.max_new_tokens,
-            "steps": self._work.steps,
-        }
 
     def _seconds(self, option: str) -> float | None:
         value: Any = self.options[option]

@@ -1,0 +1,64 @@
+"""What probes share that measure each capability of a model."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from harness.records import Capability, Identity, JsonValue, ModelCard, Sample
+from harness.task import Probe
+from tasks.probes.inputs import PROMPTS, read_workload
+
+__all__ = ["CapabilityProbe"]
+
+
+class CapabilityProbe(Probe):
+    """Measures capabilities by wall time, with requests of a size that options give.
+
+    Options: `warmup` calls, `image_size` in pixels, `max_new_tokens` of an answer, `steps` (`null`:
+    the model's own).
+    """
+
+    measured: ClassVar[Sequence[Capability]]
+    """Capabilities that the probe can measure, in the order of its metrics."""
+
+    defaults: ClassVar[Mapping[str, JsonValue]] = {
+        "warmup": 2,
+        "image_size": 256,
+        "max_new_tokens": 32,
+        "steps": None,
+    }
+
+    def __init__(self, options: Mapping[str, JsonValue] | None = None) -> None:
+        super().__init__(options)
+        self._work = read_workload(self)
+        self._warmup = self.whole("warmup", least=0)
+
+    def samples(self) -> Iterator[Sample]:
+        """The measurements of a model that can do everything."""
+        return self._plan(self.measured)
+
+    def samples_for(self, card: ModelCard) -> Iterator[Sample]:
+        """The measurements of what the model can do."""
+        return self._plan([c for c in self.measured if c in card.capabilities])
+
+    @abc.abstractmethod
+    def _plan(self, capabilities: Sequence[Capability]) -> Iterator[Sample]:
+        """The measurements of these capabilities."""
+
+    def scorer(self) -> Identity:
+        """The stop-watch."""
+        return Identity(id="wall-clock", version="1")
+
+    def prompt_template(self) -> str:
+        """The prompt of each capability, a line each."""
+        return "\n".join(f"{c.value}: {text}" for c, text in PROMPTS.items() if c in self.measured)
+
+    def decoding(self) -> Mapping[str, JsonValue]:
+        """Greedy answers; images as the model draws them by itself unless `steps` is given."""
+        return {
+            "temperature": 0.0,
+            "max_new_tokens": self._work.max_new_tokens,
+            "steps": self._work.steps,
+        }
