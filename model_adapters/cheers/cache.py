@@ -12,6 +12,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+_SPARE = 1
+"""Columns beyond what was asked for. A pass so always gets a part of them and never all, which for
+`torch.compile` are two kinds of pass, and compiled one by one."""
+
 
 class KVCache:
     """Keys and values of every layer, grown geometrically.
@@ -43,8 +47,10 @@ class KVCache:
             dtype: data type of keys and values.
             device: where they live.
         """
-        keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(layers)]
-        return cls(keys, [torch.zeros_like(tensor) for tensor in keys], [0] * shape[0])
+        rows, heads, columns, dim = shape
+        wide = (rows, heads, columns + _SPARE, dim)
+        keys = [torch.zeros(wide, dtype=dtype, device=device) for _ in range(layers)]
+        return cls(keys, [torch.zeros_like(tensor) for tensor in keys], [0] * rows)
 
     @property
     def rows(self) -> int:
@@ -53,8 +59,9 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes allocated for keys and values."""
-        return sum(tensor.nbytes for tensor in (*self.keys, *self.values))
+        """Bytes of the keys and values of all tokens that are kept."""
+        columns = sum(tensor[0, :, 0].nbytes for tensor in (*self.keys, *self.values))
+        return columns * sum(self.lengths)
 
     def window(self, count: int) -> Window:
         """Room for the next `count` tokens of every row; they are kept only on `commit`."""
@@ -73,7 +80,7 @@ class KVCache:
             columns: columns that it has room for, at least those of this one.
         """
         index = torch.tensor(rows, device=self.keys[0].device)
-        columns = max(columns, self.keys[0].shape[2])
+        columns = max(columns + _SPARE, self.keys[0].shape[2])
         return KVCache(
             [_taken(tensor, index, columns) for tensor in self.keys],
             [_taken(tensor, index, columns) for tensor in self.values],
@@ -96,16 +103,16 @@ class KVCache:
             if window.start is not None:
                 store[:, :, window.start : window.start + window.count] = new
             else:
-                rows = torch.arange(self.rows, device=store.device)[:, None]
+                rows = torch.arange(len(new), device=store.device)[:, None]
                 store[rows, :, window.positions] = new.transpose(1, 2)
         end = window.end
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def _reserve(self, columns: int) -> None:
         have = self.keys[0].shape[2]
-        if columns <= have:
+        if columns + _SPARE <= have:
             return
-        grown = max(columns, 2 * have)
+        grown = max(columns + _SPARE, 2 * have)
         self.keys = [_widen(tensor, grown) for tensor in self.keys]
         self.values = [_widen(tensor, grown) for tensor in self.values]
 

@@ -32,8 +32,8 @@ COMPILED = (
     "gen_projector",
     "hi_projector",
 )
-"""What is compiled, below `CheersModel.model`: the parts whose shapes stay the same from step to
-step. The backbone isn't: its cache grows, and each length would be compiled anew."""
+"""What is compiled as a whole, below `CheersModel.model`: the parts whose shapes stay the same from
+step to step. Of the backbone, whose cache grows, two passes are; see `compile_backbone`."""
 
 _MODES = ("off", "default", "max-autotune-no-cudagraphs", "reduce-overhead", "max-autotune")
 _GRAPHS = ("reduce-overhead", "max-autotune")  # torch replays CUDA graphs in these
@@ -110,8 +110,12 @@ class Speed(Record, frozen=True, kw_only=True):
 
             use_channels_last(model)
         if self.compile != "off":
+            from model_adapters.cheers.compiled_backbone import compile_backbone
+
             for name in COMPILED:
                 _compile(model.model.get_submodule(name), self.compile)
+            image = model.config.tokens_per_image
+            compile_backbone(model.model.language_model, image, self.compile)
 
     @contextmanager
     def kernels(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend
 
 from harness.errors import SpecError
 from model_adapters.cheers import speed as speed_module
+from model_adapters.cheers.compiled_backbone import compile_backbone
 from model_adapters.cheers.decoding import Decoding, generate_text
 from model_adapters.cheers.generation import generate_image, image_noise
 from model_adapters.cheers.model import CheersModel
@@ -107,7 +108,7 @@ def test_the_parts_are_compiled_and_the_weights_keep_their_names(
 ) -> None:
     calls: dict[Any, int] = {}
 
-    def fake(forward: Callable[..., Any], *, mode: str) -> Callable[..., Any]:
+    def fake(forward: Callable[..., Any], *, mode: str, **_: bool) -> Callable[..., Any]:
         assert mode == "default"
 
         def run(*args: Any) -> Any:
@@ -121,8 +122,9 @@ def test_the_parts_are_compiled_and_the_weights_keep_their_names(
     checked(compile="default", channels_last=False).apply(other)
     assert list(other.state_dict()) == list(model.state_dict())
     assert torch.equal(drawn(other), drawn(model))
-    assert len(calls) == len(COMPILED)
-    assert sorted(calls.values()) == [1, 3, 3, 3, 3]  # the VAE's decoder once, the others each step
+    # The VAE's decoder once, as the one token behind the image; the others each step.
+    assert len(calls) == len(COMPILED) + 2
+    assert sorted(calls.values()) == [1, 1, 3, 3, 3, 3, 3]
 
 
 def test_results_of_a_replayed_graph_are_copied_out() -> None:
@@ -140,14 +142,81 @@ def test_results_of_a_replayed_graph_are_copied_out() -> None:
     assert second.tolist() == [3, 4]
 
 
+@pytest.mark.parametrize(
+    ("mode", "backbone"),
+    [
+        ("default", "default"),
+        ("reduce-overhead", "default"),
+        ("max-autotune", "max-autotune-no-cudagraphs"),
+    ],
+)
+def test_the_backbone_replays_no_graph(
+    model: CheersModel, monkeypatch: pytest.MonkeyPatch, mode: str, backbone: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(torch, "compile", lambda run, *, mode, **_: asked.append(mode) or run)
+    compile_backbone(copy.deepcopy(model).model.language_model, 4, mode)
+    assert asked == [backbone, backbone]
+
+
+def test_prompts_are_not_compiled(model: CheersModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a prompt, nor what follows a beginning that several have in common."""
+    seen: list[tuple[int, int]] = []
+
+    def fake(run: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def note(embeds: Tensor, *rest: Any) -> Any:
+            seen.append((embeds.shape[1], min(rest[-1].lengths)))
+            return run(embeds, *rest)
+
+        return note
+
+    monkeypatch.setattr(torch, "compile", fake)
+    other = copy.deepcopy(model)
+    tokens = model.config.tokens_per_image
+    compile_backbone(other.model.language_model, tokens, "default")
+    assert torch.equal(drawn(other), drawn(model))
+    assert {count for count, _ in seen} == {1, tokens}
+    assert all(behind for _, behind in seen)
+
+
 @pytest.mark.slow
 def test_compiled_for_real(model: CheersModel) -> None:
     other = copy.deepcopy(model)
     checked(compile="default").apply(other)
     torch.testing.assert_close(drawn(other), drawn(model), rtol=1e-3, atol=1e-3)
-    prompt = [Prompt([5, 6, 7], (), torch.rand(3, 16, 16))]
     decoding = Decoding(max_new_tokens=6)
-    assert generate_text(other, prompt, decoding) == generate_text(model, prompt, decoding)
+    for prompts in of_many_shapes():
+        ours, theirs = (generate_text(m, prompts, decoding) for m in (other, model))
+        assert ours == theirs
+
+
+@pytest.mark.slow
+def test_the_backbone_is_compiled_a_few_times(
+    model: CheersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once there were rows of each kind, further lengths and batches need nothing new."""
+    torch._dynamo.reset()  # the test before has compiled the same functions
+    other = copy.deepcopy(model)
+    compile_backbone(other.model.language_model, model.config.tokens_per_image, "default")
+    decoding = Decoding(max_new_tokens=12)
+    for _ in range(2):
+        for prompts in of_many_shapes():
+            generate_text(other, prompts, decoding)
+    monkeypatch.setattr(torch._dynamo.config, "error_on_recompile", True)
+    for longer in (of_many_shapes(rows=(1, 6), more=9), of_many_shapes(rows=(7,), more=3)):
+        for prompts in longer:
+            ours, theirs = (generate_text(m, prompts, decoding) for m in (other, model))
+            assert ours == theirs
+
+
+def of_many_shapes(rows: Sequence[int] = (1, 2, 4, 5), more: int = 0) -> list[list[Prompt]]:
+    """Batches of prompts of one length, and of several."""
+    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    return [
+        [Prompt([5 + row, *[6] * (row * ragged + more), 7], (), picture) for row in range(count)]
+        for count in rows
+        for ragged in (0, 1)
+    ]
 
 
 def test_every_compiled_part_is_a_module(model: CheersModel) -> None:
