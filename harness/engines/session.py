@@ -101,7 +101,7 @@ class DistributedSession:
         tasks: Its tasks.
         fleet: What starts and reaches the workers.
         workers: Replicas at most.
-        say: Told what a user should know before the run's own progress begins.
+        say: Told what a user should know until the run's own progress begins.
 
     Raises:
         RunFailedError: No replica could be started.
@@ -173,8 +173,7 @@ class DistributedSession:
         self.close()
         return RunFailedError(
             self._pool.failure or "",
-            "see docs/distributed.md; --gpus-per-worker, --cpus-per-worker and "
-            "--memory-per-worker must fit the cluster's machines",
+            "see docs/distributed.md; --start-within is the time that loading the weights may take",
         )
 
     def _make_pool(self, role: str, wanted: int, queue: ShardQueue, keeper: Keeper) -> Pool:
@@ -244,6 +243,7 @@ class DistributedSession:
 
     def _drive(self, job: Job, pools: Sequence[Pool], until: Callable[[], bool]) -> None:
         def after() -> None:
+            self._make_room()
             job.ledger.commit_if_due()
             job.interruption.check()
 
@@ -253,6 +253,11 @@ class DistributedSession:
             self._wind_down(pools)
             job.ledger.commit()
             raise
+
+    def _make_room(self) -> None:
+        """Idle judges may sit where a replaced worker should, and would wait for its responses."""
+        if self._judges is not None and self._pool.stranded:
+            self._judges.make_room()
 
     def _wind_down(self, pools: Sequence[Pool]) -> None:
         """Let batches in flight end and be stored; a second Ctrl-C ends that too."""

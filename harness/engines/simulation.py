@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from harness.engines.driving import drive
-from harness.engines.fleet import Began, Event, Idle, Lost, Ready, Reported
+from harness.engines.fleet import Began, Event, Idle, Lost, Placed, Ready, Reported
 from harness.engines.pool import Pool
 from harness.engines.queue import ShardQueue
 from harness.engines.service import ServiceTime
@@ -138,8 +138,13 @@ class SimulatedFleet:
         """A worker that is ready at once."""
         worker = next(self._numbers)
         self._alive.add(worker)
+        self._at(self._clock, Placed(worker))
         self._at(self._clock, Ready(worker, None))
         return worker
+
+    def needs(self, role: str) -> str:
+        """Nothing: there's a place for everyone."""
+        return f"nothing for a {role}"
 
     def send(self, worker: int, work: Shard) -> None:
         """Lay out what the worker will do with a shard, up to its death if that comes first."""

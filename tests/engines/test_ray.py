@@ -166,12 +166,27 @@ def test_a_model_that_cannot_be_built_says_why(cluster: Cluster, make: Any):
         execute(make("run", over(1), model=model))
 
 
-@pytest.mark.parametrize("needs", [{"gpus_per_worker": 4}, {"worker_resources": {"big": 0.5}}])
-def test_a_cluster_without_room_says_so(cluster: Cluster, make: Any, tmp_path: Path, needs: Any):
-    engine = EngineSpec(kind="ray", workers=1, start_within=1.0, **needs)
-    with pytest.raises(RunFailedError, match="no worker was ready within 1 s"):
-        execute(make("run", engine))
-    assert not is_run_folder(tmp_path / "run")
+def test_a_machine_that_joins_later_is_waited_for(
+    cluster: Cluster, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("harness.engines.starting._FIRST_WORD", 0.5)
+    joined: list[Any] = []
+
+    class Joining(Watching):
+        def message(self, text: str) -> None:
+            super().message(text)
+            if not joined:
+                assert not is_run_folder(tmp_path / "run")
+                node = {"num_cpus": 1, "resources": {"big": 1}, "object_store_memory": MEMORY}
+                joined.append(cluster.add_node(**node))
+
+    progress = Joining()
+    engine = over(1, worker_resources={"big": 0.5})
+    execute(make("run", engine, tasks=TASKS[1:2]), progress=progress)
+    cluster.remove_node(joined[0])
+    assert progress.texts[0].startswith("1 of 1 workers have no place yet after ")
+    assert "each needs 1 CPU, 0.5 big; 0 of 2 machines have that much" in progress.texts[0]
+    assert read_manifest(tmp_path / "run").status is RunStatus.COMPLETE
 
 
 def test_a_node_killed_in_mid_run_changes_nothing(
