@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from harness.engines.fleet import Began, Event, Fleet, Idle, Lost, Placed, Ready, Reported, Unfit
+from harness.engines.lending import Lending
 from harness.engines.queue import ShardQueue
 from harness.engines.shards import Shard
 from harness.engines.starting import Starting
@@ -74,6 +75,7 @@ class Pool:
         self._hang_after = hang_after
         self._start_within = start_within
         self._starting = Starting(start_within)
+        self._lending = Lending(queue)
         self._say = say
         self._idle: dict[int, None] = {}
         self._busy: dict[int, float] = {}  # longest silent first
@@ -88,7 +90,7 @@ class Pool:
     def busy(self) -> bool:
         """Whether there is anything left that this pool can do."""
         if self._closing:
-            return bool(self._busy)
+            return any(map(self.queue.holds, self._busy))
         return self.failure is None and not self.queue.done
 
     @property
@@ -111,6 +113,8 @@ class Pool:
             return
         while self._idle and len(self.queue):
             self._feed(next(iter(self._idle)))
+        while not len(self.queue) and (lent := self._lending.lend(self._idle, self._fleet.now())):
+            self._send(*lent)
         if self._troubled and not self._placed:
             self._fail(f"no {self.role} could be started:\n{self._last_failure}")
             return
@@ -131,8 +135,10 @@ class Pool:
             case Began(worker, rows):
                 self._heard(worker)
                 self.queue.begin(worker, rows)
+                self._lending.began(worker, self._fleet.now())
             case Reported(worker, reports):
                 self._heard(worker)
+                self._lending.reported(worker, len(reports), self._fleet.now())
                 self.keeper.keep([r for r in reports if self.queue.finish(worker, r[0])])
                 if self._closing:
                     self._dismiss(worker)
@@ -159,7 +165,8 @@ class Pool:
         silent = [] if heard is None else [heard + self._hang_after]
         now = self._fleet.now()
         paused = [self._start_after] if self._start_after > now else []
-        until = min([self._starting.until(), *silent, *paused])
+        slow = float("inf") if len(self.queue) else self._lending.until(self._idle)
+        until = min([self._starting.until(), slow, *silent, *paused])
         return max(_TICK, until - now)  # else rounding might make it wait for nothing
 
     def make_room(self) -> None:
@@ -186,6 +193,9 @@ class Pool:
         shard = self.queue.lease(worker)
         assert shard is not None  # noqa: S101 -- the caller looked
         self._eager = 0
+        self._send(worker, shard)
+
+    def _send(self, worker: int, shard: Shard) -> None:
         del self._idle[worker]
         self._heard(worker)
         self._fleet.send(worker, self.keeper.pack(shard))
@@ -245,6 +255,7 @@ class Pool:
             self._start_failed(reason)
         self._idle.pop(worker, None)
         self._busy.pop(worker, None)
+        self._lending.forget(worker)
         given_up = self.queue.lose(worker)
         if given_up:
             self.keeper.give_up(given_up, reason)

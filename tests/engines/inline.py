@@ -70,7 +70,8 @@ class InlineFleet:
         if not able:
             self._clock += timeout
             return []
-        number = self._dice.choice(able)
+        swift = [n for n in able if not self._engine.lags(n)]
+        number = self._dice.choice(swift or able)
         return [self._step(number, self.workers[number])]
 
     def now(self) -> float:
@@ -135,6 +136,10 @@ class Inline:
     def has_place(self, role: str, number: int) -> bool:
         """Whether there is room for a worker that waits for it."""
         return True
+
+    def lags(self, number: int) -> bool:
+        """Whether a worker gets on only while no other has anything to do."""
+        return False
 
     def never_ready(self, number: int) -> bool:
         """Whether a worker hangs while it starts."""

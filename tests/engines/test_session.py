@@ -54,6 +54,12 @@ def of(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
     return [{**row, "run": ""} for row in rows if row["task"] in names]
 
 
+def asked(inline: Inline) -> list[int]:
+    """Rows that workers were sent, in order; judges are sent pictures as well."""
+    shards = [work[1] for _, work in inline.sent if isinstance(work[2], list)]
+    return [n for rows in shards for n, *_ in rows]
+
+
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
     return {}
@@ -88,6 +94,44 @@ def test_lost_and_hanging_workers_change_nothing(
     assert content(tmp_path / "run") == expected
     assert inline.faults > 10
     assert len(inline.started) > inline.faults
+
+
+class Lagging(Failing):
+    """Whoever has the first shard gets on only while the others have nothing to do."""
+
+    def __init__(self, rate: float = 0.0, seed: int = 0) -> None:
+        super().__init__(4, seed, rate)
+
+    def lags(self, number: int) -> bool:
+        return bool(self.sent) and number == self.sent[0][0]
+
+
+def test_what_a_slow_worker_holds_is_repeated_by_idle_ones(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    inline = Lagging()
+    spread("toy-answers", "toy-pictures", inline=inline, batch_size=3)
+    rows = asked(inline)
+    assert len(rows) > len(set(rows))
+    wanted = of(expected, "toy-answers", "toy-pictures")
+    assert of(content(tmp_path / "run"), "toy-answers", "toy-pictures") == wanted
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lost_workers_that_repeat_or_are_repeated_change_nothing(
+    spread: Any, tmp_path: Path, expected: Any, seed: int
+):
+    inline = Lagging(rate=0.1, seed=seed)
+    spread(*JUDGED, inline=inline, batch_size=3, engine=EngineSpec(attempts=1000))
+    assert content(tmp_path / "run") == expected
+    assert inline.faults > 5
+
+
+def test_a_measurement_is_never_repeated(spread: Any):
+    inline = Lagging()
+    toys.ToyProbe.measured.clear()
+    spread("toy-probe", "toy-answers", inline=inline, batch_size=3)
+    assert toys.ToyProbe.measured == [f"m{i}" for i in range(5)]
 
 
 class Deadly(Inline):
@@ -463,8 +507,7 @@ def test_ctrl_c_stores_the_batches_in_flight_and_resumes(
         done = sum(max(ledger.counts(t).answered, ledger.counts(t).judged) for t in ledger.tasks())
     inline = Inline(3)
     spread(*JUDGED, inline=inline, batch_size=3)
-    asked = sum(len(work[1]) for _, work in inline.sent if isinstance(work[2], list))
-    assert asked == len(expected) - done
+    assert len(set(asked(inline))) == len(expected) - done
     assert content(tmp_path / "run") == expected
 
 
