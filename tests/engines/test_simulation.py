@@ -199,3 +199,12 @@ def test_samples_that_kill_workers_take_one_more_along_at_most(seed: int):
     )
     assert (found.finished, found.given_up) == (500 - len(deadly), len(deadly))
     assert found.lost <= (3 + 1) * len(deadly)
+
+
+@pytest.mark.parametrize(("lendable", "makespan"), [((), 4.0), (("t",), 3.0)])
+def test_the_tail_begins_when_the_last_shard_is_taken(lendable: tuple[str, ...], makespan: float):
+    """One worker has four samples; the other has the last shard from 1 s to 2 s, and helps then."""
+    shards = [Shard("t", (0, 1, 2, 3)), Shard("t", (4,)), Shard("t", (5,))]
+    found = simulate(shards, 2, {"t": ALIKE}, batch=1, lendable=lendable)
+    assert found.makespan_s == pytest.approx(makespan)
+    assert found.tail_s == pytest.approx(makespan - 1.0)
