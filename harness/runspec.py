@@ -82,7 +82,8 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     """Seconds without a finished batch after which a worker is replaced."""
 
     start_within: Annotated[float, msgspec.Meta(gt=0)] = 1800.0
-    """Seconds within which some worker must be ready, weights loaded."""
+    """Seconds within which a worker must be ready, weights loaded, once its process runs. What it
+    waits for its place before doesn't count."""
 
     address: str | None = None
     """Address of a running cluster, `auto` for the one on this machine; `None` is `RAY_ADDRESS`, or

@@ -28,7 +28,7 @@ _OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ("--cpus-per-judge", "cpus_per_judge", _SOME, "CPUs of a judge."),
     ("--attempts", "attempts", click.IntRange(min=1), "Lost workers until a sample is errored."),
     ("--hang-after", "hang_after", _POSITIVE, "Seconds without a batch: worker is replaced."),
-    ("--start-within", "start_within", _POSITIVE, "Seconds until a first worker must be ready."),
+    ("--start-within", "start_within", _POSITIVE, "Seconds a worker may load the weights."),
     ("--address", "address", str, "Running Ray cluster; `auto` is the one on this machine."),
 )
 

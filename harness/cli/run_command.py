@@ -102,8 +102,8 @@ def _spread(plan: Plan) -> str:
 def _forecast(made: Forecast) -> str:
     return (
         f"{made.workers:,} workers: {made.shards:,} shards of at most {made.largest:,} samples, "
-        f"about {made.makespan_s:,.4g} s once the workers are ready (no schedule of these shards "
-        f"is under {made.bound_s:,.4g} s)\n"
+        f"about {made.makespan_s:,.4g} s once the workers are ready (at least "
+        f"{made.bound_s:,.4g} s while each shard stays with one worker)\n"
         f"idle {made.idle_share:.1%}, tail {made.tail_s:,.4g} s, efficiency "
         f"{made.efficiency:.1%} of at most {made.ceiling:.1%}"
     )

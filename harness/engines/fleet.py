@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["Began", "Event", "Fleet", "Idle", "Lost", "Ready", "Reported", "Unfit"]
+__all__ = ["Began", "Event", "Fleet", "Idle", "Lost", "Placed", "Ready", "Reported", "Unfit"]
+
+
+class Placed(NamedTuple):
+    """A worker has its place: its process runs on some machine, and begins to load."""
+
+    worker: int
+    """Number of the worker."""
 
 
 class Ready(NamedTuple):
@@ -68,14 +75,21 @@ class Lost(NamedTuple):
     """What is known about it."""
 
 
-Event: TypeAlias = Ready | Unfit | Began | Reported | Idle | Lost
+Event: TypeAlias = Placed | Ready | Unfit | Began | Reported | Idle | Lost
 
 
 class Fleet(Protocol):
     """Workers in roles, started, fed and stopped by the driver."""
 
     def start(self, role: str) -> int:
-        """Start a worker and return its number; `Ready`, `Unfit` or `Lost` will follow."""
+        """Ask for a worker and return its number.
+
+        `Placed` follows once there is room for it, and `Ready` or `Unfit` once it has loaded;
+        `Lost` may come instead of each.
+        """
+
+    def needs(self, role: str) -> str:
+        """What a worker of a role needs of a machine and who has it, for a user to read."""
 
     def send(self, worker: int, work: Any) -> None:
         """Send a shard to an idle worker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 
 from harness.engines.service import ServiceTime, batches, one_worker_s
@@ -41,14 +42,14 @@ class Forecast(Record, frozen=True, kw_only=True):
     """Seconds from the first lease to the last report; the start of workers isn't in it."""
 
     idle_share: float
-    """Share of all workers' time in which they do nothing, in [0, 1]."""
+    """Share of all workers' time in which they do nothing that counts, in [0, 1]."""
 
     tail_s: float
     """Seconds at the end in which no shard waits."""
 
     bound_s: float
-    """Seconds that no schedule of these shards can undercut: the larger of all shards' time over
-    the workers, and the longest shard."""
+    """Seconds that no schedule can undercut in which each shard stays with one worker: the larger
+    of all shards' time over the workers, and the longest shard."""
 
     efficiency: float
     """One worker's time in full batches, over all workers' time; smaller batches at the end and
@@ -136,11 +137,9 @@ def _ceiling(
 def _runs(
     work: Sequence[Rows], how: Cut, service: Mapping[str, ServiceTime], seeds: Iterable[int]
 ) -> list[Simulated]:
-    shards = cut(work, how)
-    return [
-        simulate(shards, how.workers, service, batch=how.batch, seed=seed, latency_s=LATENCY_S)
-        for seed in seeds
-    ]
+    shards, lendable = cut(work, how), {part.task for part in work if not part.whole}
+    one = partial(simulate, shards, how.workers, service, batch=how.batch, latency_s=LATENCY_S)
+    return [one(seed=seed, lendable=lendable) for seed in seeds]
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -6,12 +6,14 @@ lost or hangs is replaced, and the others never wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from harness.engines.fleet import Began, Event, Fleet, Idle, Lost, Ready, Reported, Unfit
+from harness.engines.fleet import Began, Event, Fleet, Idle, Lost, Placed, Ready, Reported, Unfit
+from harness.engines.lending import Lending
 from harness.engines.queue import ShardQueue
 from harness.engines.shards import Shard
+from harness.engines.starting import Starting
 
 __all__ = ["Keeper", "Pool"]
 
@@ -46,8 +48,8 @@ class Pool:
         fleet: Starts, feeds and stops them.
         keeper: Packs shards and keeps what comes back.
         hang_after: Seconds without news after which a busy worker is replaced.
-        start_within: Seconds within which a worker must be ready. While none is, that is the end
-            of the pool; beside others that are, a late one is replaced.
+        start_within: Seconds within which a worker must be ready, once it has its place. A late
+            one is replaced; if no other is ready or still in time, that is the end of the pool.
         say: Told what a user should know.
     """
 
@@ -72,15 +74,15 @@ class Pool:
         self.keeper = keeper
         self._hang_after = hang_after
         self._start_within = start_within
+        self._starting = Starting(start_within)
+        self._lending = Lending(queue)
         self._say = say
-        self._starting: dict[int, float] = {}
         self._idle: dict[int, None] = {}
         self._busy: dict[int, float] = {}  # longest silent first
         self._failed_starts = 0
         self._last_failure = ""
         self._pause = 0.0  # seconds between the last failed start and the next try
         self._start_after = 0.0
-        self._lonely_since: float | None = None
         self._closing = False
         self._eager = 0  # workers to have although there is no work yet
 
@@ -88,8 +90,13 @@ class Pool:
     def busy(self) -> bool:
         """Whether there is anything left that this pool can do."""
         if self._closing:
-            return bool(self._busy)
+            return any(map(self.queue.holds, self._busy))
         return self.failure is None and not self.queue.done
+
+    @property
+    def stranded(self) -> bool:
+        """Whether all that it has are workers without a place."""
+        return self._size() > 0 and not self._placed
 
     def owns(self, worker: int) -> bool:
         """Whether a worker belongs to this pool."""
@@ -106,26 +113,32 @@ class Pool:
             return
         while self._idle and len(self.queue):
             self._feed(next(iter(self._idle)))
-        if self._troubled and not self._size():
-            self.failure = f"no {self.role} could be started:\n{self._last_failure}"
+        while not len(self.queue) and (lent := self._lending.lend(self._idle, self._fleet.now())):
+            self._send(*lent)
+        if self._troubled and not self._placed:
+            self._fail(f"no {self.role} could be started:\n{self._last_failure}")
             return
         work = len(self.queue) + len(self._busy) + len(self._idle)
         missing = min(self._wanted, max(self._eager, work)) - self._size()
         if not self._troubled:
             self._start(missing)
-        elif not self._starting and self._fleet.now() >= self._start_after:
+        elif not len(self._starting) and self._fleet.now() >= self._start_after:
             self._start(min(1, missing))
 
     def take(self, event: Event) -> None:
         """Act on news of a worker of this pool."""
         match event:
+            case Placed(worker):
+                self._starting.place(worker, self._fleet.now())
             case Ready(worker, hello):
                 self._welcome(worker, hello)
             case Began(worker, rows):
                 self._heard(worker)
                 self.queue.begin(worker, rows)
+                self._lending.began(worker, self._fleet.now())
             case Reported(worker, reports):
                 self._heard(worker)
+                self._lending.reported(worker, len(reports), self._fleet.now())
                 self.keeper.keep([r for r in reports if self.queue.finish(worker, r[0])])
                 if self._closing:
                     self._dismiss(worker)
@@ -135,7 +148,7 @@ class Pool:
                 self._gone(worker, reason)
 
     def watch(self) -> None:
-        """Replace workers that hang or don't get ready, and give up if none gets ready."""
+        """Replace workers that hang or load for too long; say what is waited for."""
         now = self._fleet.now()
         while self._busy:
             worker, heard = next(iter(self._busy.items()))
@@ -143,26 +156,28 @@ class Pool:
                 break
             self._fleet.stop(worker)
             self._gone(worker, f"it gave no sign for {self._hang_after:g} s")
-        self._watch_start(now)
+        self._watch_loading(now)
+        self._tell_waiting(now)
 
     def patience(self) -> float:
         """Seconds until `watch` may have something to do."""
         heard = next(iter(self._busy.values()), None)
         silent = [] if heard is None else [heard + self._hang_after]
-        since = self._oldest_start if self._accompanied else self._lonely_since
-        late = [] if since is None else [since + self._start_within]
         now = self._fleet.now()
         paused = [self._start_after] if self._start_after > now else []
-        until = min([*silent, *late, *paused], default=float("inf"))
+        slow = float("inf") if len(self.queue) else self._lending.until(self._idle)
+        until = min([self._starting.until(), slow, *silent, *paused])
         return max(_TICK, until - now)  # else rounding might make it wait for nothing
+
+    def make_room(self) -> None:
+        """End workers that have nothing to do, so that others may have their places."""
+        if not len(self.queue):
+            self._end(self._idle)
 
     def wind_down(self) -> None:
         """Begin nothing more; workers are dismissed as soon as their batch is stored."""
         self._closing = True
-        for worker in [*self._starting, *self._idle]:
-            self._fleet.stop(worker)
-        self._starting.clear()
-        self._idle.clear()
+        self._end([*self._starting, *self._idle])
 
     def stop(self) -> None:
         """End all workers; what they held is forgotten."""
@@ -172,12 +187,15 @@ class Pool:
 
     def _start(self, count: int) -> None:
         for _ in range(count):
-            self._starting[self._fleet.start(self.role)] = self._fleet.now()
+            self._starting.ask(self._fleet.start(self.role), self._fleet.now())
 
     def _feed(self, worker: int) -> None:
         shard = self.queue.lease(worker)
         assert shard is not None  # noqa: S101 -- the caller looked
         self._eager = 0
+        self._send(worker, shard)
+
+    def _send(self, worker: int, shard: Shard) -> None:
         del self._idle[worker]
         self._heard(worker)
         self._fleet.send(worker, self.keeper.pack(shard))
@@ -193,8 +211,9 @@ class Pool:
         return bool(self._idle or self._busy)
 
     @property
-    def _oldest_start(self) -> float | None:
-        return next(iter(self._starting.values()), None)
+    def _placed(self) -> int:
+        """Workers that have a place, ready or not."""
+        return self._starting.loading + len(self._idle) + len(self._busy)
 
     def _size(self) -> int:
         return len(self._starting) + len(self._idle) + len(self._busy)
@@ -209,7 +228,7 @@ class Pool:
             self._fleet.stop(worker)
             self._gone(worker, problem)
             return
-        del self._starting[worker]
+        self._starting.remove(worker)
         self._idle[worker] = None
         self._failed_starts, self._pause = 0, 0.0
         self.ready += 1
@@ -232,10 +251,11 @@ class Pool:
 
     def _gone(self, worker: int, reason: str) -> None:
         self._say(f"{self.role} {worker} is lost: {reason.splitlines()[0]}")
-        if self._starting.pop(worker, None) is not None:
+        if self._starting.remove(worker):
             self._start_failed(reason)
         self._idle.pop(worker, None)
         self._busy.pop(worker, None)
+        self._lending.forget(worker)
         given_up = self.queue.lose(worker)
         if given_up:
             self.keeper.give_up(given_up, reason)
@@ -253,19 +273,33 @@ class Pool:
             f"and the next start is tried in {self._pause:g} s"
         )
 
-    def _watch_start(self, now: float) -> None:
-        if self._accompanied:
-            self._lonely_since = None
-            self._replace_late(now)
-        elif not self._starting:
-            self._lonely_since = None
-        elif self._lonely_since is None:
-            self._lonely_since = now
-        elif now - self._lonely_since >= self._start_within:
-            self.failure = f"no {self.role} was ready within {self._start_within:g} s"
-
-    def _replace_late(self, now: float) -> None:
-        late = [n for n, since in self._starting.items() if now - since >= self._start_within]
+    def _watch_loading(self, now: float) -> None:
+        late = self._starting.late(now)
+        limit = f"ready within {self._start_within:g} s of getting its place"
+        if late and len(late) == self._placed:
+            self._fail(f"no {self.role} was {limit}")
+            return
         for worker in late:
             self._fleet.stop(worker)
-            self._gone(worker, f"it wasn't ready within {self._start_within:g} s")
+            self._gone(worker, f"it wasn't {limit}")
+
+    def _tell_waiting(self, now: float) -> None:
+        overdue = self._starting.overdue(now)
+        if overdue is not None:
+            count, seconds = overdue
+            self._say(
+                f"{count} of {self._size()} {self.role}s have no place yet after {seconds:.0f} s; "
+                f"each needs {self._fleet.needs(self.role)}"
+            )
+
+    def _fail(self, reason: str) -> None:
+        """Nothing will be done by this pool, so it needs no places either."""
+        self.failure = reason
+        self._end(self._starting)
+
+    def _end(self, workers: Iterable[int]) -> None:
+        """Stop workers that hold no shard."""
+        for worker in list(workers):
+            self._fleet.stop(worker)
+            self._starting.remove(worker)
+            self._idle.pop(worker, None)

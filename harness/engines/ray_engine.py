@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from harness.engines.places import amounts, fits, in_words
 from harness.engines.ray_fleet import RayFleet, Role
 from harness.engines.session import JUDGE, WORKER, DistributedSession, judged_tasks, setup_of
 from harness.errors import RunFailedError, SpecError
@@ -36,24 +37,33 @@ class _Cluster(NamedTuple):
     joined: bool
     """Whether it was there before, so that it may grow."""
 
+    own: bool = False
+    """Whether it was started here: one machine, to which no other will come."""
+
 
 class RayEngine:
     """Drives replicas of a model in actors of a Ray cluster; see `Engine`."""
 
     @contextmanager
-    def open(self, spec: RunSpec, tasks: Sequence[PlannedTask]) -> Iterator[DistributedSession]:
+    def open(
+        self, spec: RunSpec, tasks: Sequence[PlannedTask], say: Callable[[str], None]
+    ) -> Iterator[DistributedSession]:
         """Connect to the cluster, or start one, and have a first replica say what it is.
 
         Raises:
-            SpecError: Ray isn't installed, the model exists in this process alone, or a cluster
-                without GPUs was joined and GPUs per worker aren't given.
+            SpecError: Ray isn't installed, the model exists in this process alone, a cluster
+                without GPUs was joined and GPUs per worker aren't given, or a worker or judge
+                needs more than this machine has and no cluster was joined.
             RunFailedError: The cluster can't be reached, or no replica gets ready.
         """
         ray = _imported()
         with _connected(ray, spec.engine) as found:
-            fleet = RayFleet(ray, _roles(spec, tasks, found))
+            roles = _roles(spec, tasks, found)
+            if found.own:
+                _check_room(roles, found.resources)
+            fleet = RayFleet(ray, roles)
             try:
-                yield DistributedSession(spec, tasks, fleet, _workers(spec, tasks, found))
+                yield DistributedSession(spec, tasks, fleet, _workers(spec, tasks, found), say)
             finally:
                 fleet.close()
 
@@ -86,7 +96,8 @@ def _connected(ray: Any, engine: EngineSpec) -> Iterator[_Cluster]:
             "start one with `ray start --head`, or name the right --address",
         ) from error
     try:
-        yield _Cluster(ray.cluster_resources(), address != "local")
+        joined = address != "local"
+        yield _Cluster(ray.cluster_resources(), joined, own=not joined)
     finally:
         ray.shutdown()
 
@@ -140,10 +151,27 @@ def _roles(spec: RunSpec, tasks: Sequence[PlannedTask], found: _Cluster) -> dict
         **({"resources": others} if others else {}),
     }
     judge = {"num_cpus": engine.cpus_per_judge, "num_gpus": engine.gpus_per_judge}
+    judged = judged_tasks(spec, tasks)
     return {
         WORKER: Role(Replica, setup_of(spec, tasks), worker),
-        JUDGE: Role(Bench, setup_of(spec, judged_tasks(spec, tasks)), judge),
+        **({JUDGE: Role(Bench, setup_of(spec, judged), judge)} if judged else {}),
     }
+
+
+def _check_room(roles: Mapping[str, Role], machine: Mapping[str, float]) -> None:
+    """Refuse to wait for a place that can't come.
+
+    Raises:
+        SpecError: An actor needs more than the only machine has.
+    """
+    for role, made in roles.items():
+        needed = amounts(made.resources)
+        if not fits(needed, machine):
+            has = {name: machine.get(name, 0.0) for name in needed}
+            raise SpecError(
+                f"a {role} needs {in_words(needed)}, and this machine has {in_words(has)}",
+                f"ask for less per {role}, or join a cluster that has more with --address",
+            )
 
 
 def _others(engine: EngineSpec) -> dict[str, float]:

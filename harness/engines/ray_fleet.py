@@ -11,16 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.engines.fleet import Began, Event, Idle, Lost, Ready, Reported, Unfit
+from harness.engines.fleet import Began, Event, Idle, Lost, Placed, Ready, Reported, Unfit
+from harness.engines.places import amounts, fits, in_words
 from harness.errors import BenchError
 from harness.run.serving import describe
 
-__all__ = ["RayFleet", "Role"]
+__all__ = ["RayFleet", "Role", "Station"]
 
 _UNREAD = 8  # items that a worker may be ahead of the driver, so that pictures don't pile up
 
 
 _EVENTS: Mapping[str, Callable[[int, Any], Event]] = {
+    "placed": lambda worker, _: Placed(worker),
     "ready": Ready,
     "unfit": Unfit,
     "began": Began,
@@ -43,20 +45,19 @@ class Role(NamedTuple):
 
 
 class Station:
-    """The actor: makes what its role says once it's asked, and turns failures into words.
+    """The actor: it's there at once, makes what a role says when asked, and words failures."""
 
-    Args:
-        role: What to make.
-    """
-
-    def __init__(self, role: Role) -> None:
-        self._role = role
+    def __init__(self) -> None:
         self._made: Any = None
 
-    def hello(self) -> tuple[str, Any]:
+    def place(self) -> tuple[str, Any]:
+        """`("placed", None)`: whoever can say so has its place."""
+        return "placed", None
+
+    def load(self, role: Role) -> tuple[str, Any]:
         """`("ready", hello)`, or `("unfit", reason)`."""
         try:
-            self._made = self._role.make(self._role.setup)
+            self._made = role.make(role.setup)
             return "ready", self._made.hello()
         except Exception as error:  # noqa: BLE001 -- the driver decides what to do about it
             return "unfit", _reason(error)
@@ -82,16 +83,24 @@ class RayFleet:
         self._roles = roles
         self._numbers = itertools.count(1)
         self._actors: dict[int, Any] = {}
+        self._unplaced: dict[int, Role] = {}
         self._waiting: dict[Any, int] = {}  # a call's reference or generator, and its worker
 
     def start(self, role: str) -> int:
-        """Ask for an actor; it starts as soon as the cluster has room."""
+        """Ask for an actor; it starts as soon as the cluster has room, and loads then."""
         made, worker = self._roles[role], next(self._numbers)
         options = {**made.resources, "max_restarts": 0, "max_task_retries": 0}
-        actor = self._ray.remote(Station).options(**options).remote(made)
-        self._actors[worker] = actor
-        self._waiting[actor.hello.remote()] = worker
+        actor = self._ray.remote(Station).options(**options).remote()
+        self._actors[worker], self._unplaced[worker] = actor, made
+        self._waiting[actor.place.remote()] = worker
         return worker
+
+    def needs(self, role: str) -> str:
+        """Resources of an actor, and how many machines that are there have them."""
+        needed = amounts(self._roles[role].resources)
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        have = sum(fits(needed, machine) for machine in machines)
+        return f"{in_words(needed)}; {have} of {len(machines)} machines have that much, free or not"
 
     def send(self, worker: int, work: Any) -> None:
         """Call `serve` with the parts of `work`."""
@@ -149,9 +158,13 @@ class RayFleet:
     def _news(self, worker: int, kind: str, content: Any) -> Event:
         if kind == "unfit":
             self.stop(worker)
+        elif kind == "placed":
+            role = self._unplaced.pop(worker)
+            self._waiting[self._actors[worker].load.remote(role)] = worker
         return _EVENTS[kind](worker, content)
 
     def _forget(self, worker: int) -> None:
+        self._unplaced.pop(worker, None)
         for item in [item for item, owner in self._waiting.items() if owner == worker]:
             del self._waiting[item]
 

@@ -101,7 +101,7 @@ class DistributedSession:
         tasks: Its tasks.
         fleet: What starts and reaches the workers.
         workers: Replicas at most.
-        say: Told what a user should know before the run's own progress begins.
+        say: Told what a user should know until the run's own progress begins.
 
     Raises:
         RunFailedError: No replica could be started.
@@ -119,7 +119,8 @@ class DistributedSession:
         self._fleet = fleet
         self._wanted = workers
         self._say = say
-        self._queue = ShardQueue(spec.engine.attempts)
+        alike = {task.name for task in tasks if not isinstance(task.task, Probe)}
+        self._queue = ShardQueue(spec.engine.attempts, lendable=alike)
         self._pool = self._make_pool(WORKER, workers, self._queue, _Waiting())
         self._judges: Pool | None = None
         self._hello = self._first_hello(1 if _nothing_left(spec, tasks) else workers)
@@ -173,8 +174,7 @@ class DistributedSession:
         self.close()
         return RunFailedError(
             self._pool.failure or "",
-            "see docs/distributed.md; --gpus-per-worker, --cpus-per-worker and "
-            "--memory-per-worker must fit the cluster's machines",
+            "see docs/distributed.md; --start-within is the time that loading the weights may take",
         )
 
     def _make_pool(self, role: str, wanted: int, queue: ShardQueue, keeper: Keeper) -> Pool:
@@ -244,6 +244,7 @@ class DistributedSession:
 
     def _drive(self, job: Job, pools: Sequence[Pool], until: Callable[[], bool]) -> None:
         def after() -> None:
+            self._make_room()
             job.ledger.commit_if_due()
             job.interruption.check()
 
@@ -253,6 +254,11 @@ class DistributedSession:
             self._wind_down(pools)
             job.ledger.commit()
             raise
+
+    def _make_room(self) -> None:
+        """Idle judges may sit where a replaced worker should, and would wait for its responses."""
+        if self._judges is not None and self._pool.stranded:
+            self._judges.make_room()
 
     def _wind_down(self, pools: Sequence[Pool]) -> None:
         """Let batches in flight end and be stored; a second Ctrl-C ends that too."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
+import msgspec
+
 from harness.engines.driving import drive
-from harness.engines.fleet import Began, Event, Idle, Lost, Ready, Reported
+from harness.engines.fleet import Began, Event, Idle, Lost, Placed, Ready, Reported
 from harness.engines.pool import Pool
 from harness.engines.queue import ShardQueue
 from harness.engines.service import ServiceTime
@@ -36,6 +38,9 @@ class Faults(Record, frozen=True, kw_only=True):
     deadly: frozenset[int] = frozenset()
     """Rows that kill any worker that begins them."""
 
+    slow: dict[int, float] = msgspec.field(default_factory=dict)
+    """Workers by number, from 1 on, whose batches take that many times as long."""
+
 
 class Simulated(Record, frozen=True, kw_only=True):
     """What came of a simulated run."""
@@ -50,13 +55,13 @@ class Simulated(Record, frozen=True, kw_only=True):
     """Seconds from the first lease to the last report; the start of workers isn't in it."""
 
     busy_s: float
-    """Seconds that workers spent on batches, summed."""
+    """Seconds that workers spent on batches whose reports counted, summed."""
 
     longest_s: float
     """Seconds of the longest shard."""
 
     tail_s: float
-    """Seconds between the last lease and the end, in which no shard waits."""
+    """Seconds at the end in which no shard waits."""
 
     finished: int
     """Samples that came back."""
@@ -67,14 +72,17 @@ class Simulated(Record, frozen=True, kw_only=True):
     lost: int
     """Workers that were lost or replaced."""
 
+    lent: int
+    """Samples that a second worker was given."""
+
     @property
     def idle_share(self) -> float:
-        """Share of all workers' time in which they did nothing, in [0, 1]."""
+        """Share of all workers' time in which they did nothing that counted, in [0, 1]."""
         return 1 - self.busy_s / (self.workers * self.makespan_s)
 
     @property
     def bound_s(self) -> float:
-        """Seconds that no schedule of these shards can undercut."""
+        """Seconds that no schedule can undercut in which each shard stays with one worker."""
         return max(self.busy_s / self.workers, self.longest_s)
 
 
@@ -82,6 +90,7 @@ class _Counting:
     """Keeper that counts."""
 
     def __init__(self) -> None:
+        self.busy_s = 0.0
         self.finished: list[int] = []
         self.given_up: list[int] = []
 
@@ -91,8 +100,9 @@ class _Counting:
     def pack(self, shard: Shard) -> Shard:
         return shard
 
-    def keep(self, reports: Sequence[tuple[int]]) -> None:
-        self.finished.extend(n for (n,) in reports)
+    def keep(self, reports: Sequence[tuple[int, float]]) -> None:
+        self.finished.extend(n for n, _ in reports)
+        self.busy_s += sum(seconds for _, seconds in reports)
 
     def give_up(self, rows: Sequence[int], reason: str) -> None:  # noqa: ARG002 -- counted only
         self.given_up.extend(rows)
@@ -118,10 +128,8 @@ class SimulatedFleet:
         latency_s: float = 0.0,
         faults: Faults = Faults(),  # noqa: B008 -- frozen
     ) -> None:
-        self.busy_s = 0.0
         self.longest_s = 0.0
         self.lost = 0
-        self.last_lease_s = 0.0
         self._service = service
         self._batch = batch
         self._seed = seed
@@ -138,12 +146,16 @@ class SimulatedFleet:
         """A worker that is ready at once."""
         worker = next(self._numbers)
         self._alive.add(worker)
+        self._at(self._clock, Placed(worker))
         self._at(self._clock, Ready(worker, None))
         return worker
 
+    def needs(self, role: str) -> str:
+        """Nothing: there's a place for everyone."""
+        return f"nothing for a {role}"
+
     def send(self, worker: int, work: Shard) -> None:
         """Lay out what the worker will do with a shard, up to its death if that comes first."""
-        self.last_lease_s = self._clock
         hangs = self._dice.random() < self._faults.hangs
         end = self._clock if hangs else self._death()
         through = self._lay_out(worker, work, end)
@@ -161,12 +173,11 @@ class SimulatedFleet:
         for start in range(0, len(work.rows), self._batch):
             rows = work.rows[start : start + self._batch]
             self._at(moment, Began(worker, rows))
-            seconds = self._seconds(work.task, rows)
+            seconds = self._seconds(work.task, rows) * self._faults.slow.get(worker, 1.0)
             if moment + seconds > end or self._faults.deadly & set(rows):
                 return None
             moment += seconds
-            self.busy_s += seconds
-            self._at(moment, Reported(worker, [(n,) for n in rows]))
+            self._at(moment, Reported(worker, [(n, seconds / len(rows)) for n in rows]))
         return moment
 
     def stop(self, worker: int) -> None:
@@ -222,6 +233,7 @@ def simulate(
     faults: Faults = Faults(),  # noqa: B008 -- frozen
     attempts: int = 3,
     hang_after: float = 900.0,
+    lendable: Container[str] = (),
 ) -> Simulated:
     """Run the scheduler on simulated workers.
 
@@ -235,9 +247,10 @@ def simulate(
         faults: What goes wrong.
         attempts: See `ShardQueue`.
         hang_after: See `Pool`.
+        lendable: See `ShardQueue`.
     """
     fleet = SimulatedFleet(service, batch, seed=seed, latency_s=latency_s, faults=faults)
-    queue, keeper = ShardQueue(attempts), _Counting()
+    queue, keeper = ShardQueue(attempts, lendable), _Counting()
     queue.add(shards)
     pool = Pool(
         "worker",
@@ -249,15 +262,23 @@ def simulate(
         start_within=float("inf"),
     )
     pool.start(workers)
-    drive([pool], fleet, look_every=float("inf"))
+    emptied = 0.0
+
+    def after() -> None:
+        nonlocal emptied
+        if len(queue):
+            emptied = fleet.now()
+
+    drive([pool], fleet, look_every=float("inf"), after=after)
     return Simulated(
         workers=workers,
         shards=len(shards),
         makespan_s=fleet.now(),
-        busy_s=fleet.busy_s,
+        busy_s=keeper.busy_s,
         longest_s=fleet.longest_s,
-        tail_s=fleet.now() - fleet.last_lease_s,
+        tail_s=fleet.now() - emptied,
         finished=len(keeper.finished),
         given_up=len(keeper.given_up),
         lost=fleet.lost,
+        lent=queue.lent,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -48,12 +48,15 @@ class Session(Protocol):
 class Engine(Protocol):
     """Makes a session for a run; see `harness.run.local` and `harness.engines`."""
 
-    def open(self, spec: RunSpec, tasks: Sequence[PlannedTask]) -> AbstractContextManager[Session]:
+    def open(
+        self, spec: RunSpec, tasks: Sequence[PlannedTask], say: Callable[[str], None]
+    ) -> AbstractContextManager[Session]:
         """Build the model; leaving the block frees all that was started for it.
 
         Args:
             spec: The run.
             tasks: Its tasks.
+            say: Told what a user should know meanwhile.
 
         Raises:
             BenchError: The model can't be built.

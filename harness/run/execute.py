@@ -65,7 +65,8 @@ def execute(
     except ProtocolMismatchError:
         _check_ready(built)  # data that are gone say so themselves
         raise
-    with (engine or _engine(spec)).open(spec, built) as session:
+    progress = progress or NoProgress()
+    with (engine or _engine(spec)).open(spec, built, progress.message) as session:
         planned = fit(built, session.card)
         _check_ready([task for task in planned if task.plan.applicable])
         wanted = make_manifest(
@@ -84,7 +85,7 @@ def execute(
                 seed=spec.seed,
                 batch_size=spec.batch_size,
                 retry_errors=spec.retry_errors,
-                progress=progress or NoProgress(),
+                progress=progress,
                 interruption=interruption,
                 settings=settings or EngineSettings(),
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from harness.adapter import ModelAdapter
@@ -24,7 +24,12 @@ class LocalEngine:
     """Drives one model in this process."""
 
     @contextmanager
-    def open(self, spec: RunSpec, tasks: Sequence[PlannedTask]) -> Iterator[LocalSession]:  # noqa: ARG002
+    def open(
+        self,
+        spec: RunSpec,
+        tasks: Sequence[PlannedTask],  # noqa: ARG002 -- other engines build them elsewhere
+        say: Callable[[str], None],  # noqa: ARG002 -- nothing is waited for
+    ) -> Iterator[LocalSession]:
         """Build the adapter; see `Engine.open`."""
         session = LocalSession(build_model(spec.model))
         try:

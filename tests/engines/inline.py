@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.engines.bench import Bench
-from harness.engines.fleet import Began, Event, Idle, Lost, Ready, Reported, Unfit
+from harness.engines.fleet import Began, Event, Idle, Lost, Placed, Ready, Reported, Unfit
 from harness.engines.replica import Replica
 from harness.engines.session import JUDGE, WORKER, DistributedSession, judged_tasks, setup_of
 from harness.run.tasks import PlannedTask
@@ -23,6 +23,7 @@ class Worker:
 
     def __init__(self, role: str, setup: bytes, made: Callable[[bytes], Any]) -> None:
         self.role, self.setup, self.make = role, setup, made
+        self.placed = False
         self.made: Any = None
         self.stream: Iterator[Any] | None = None
         self.hanging = False
@@ -50,9 +51,11 @@ class InlineFleet:
         make, setup = self._roles[role]
         number = next(self._numbers)
         self.workers[number] = Worker(role, setup, make)
-        self.workers[number].hanging = self._engine.never_ready(number)
         self._engine.started.append(role)
         return number
+
+    def needs(self, role: str) -> str:
+        return f"a chair for a {role}"
 
     def send(self, worker: int, work: Any) -> None:
         self._engine.sent.append((worker, work))
@@ -63,11 +66,12 @@ class InlineFleet:
 
     def wait(self, timeout: float) -> Sequence[Event]:
         self._clock += 0.01
-        able = [n for n, worker in self.workers.items() if worker.able]
+        able = [n for n, worker in self.workers.items() if self._able(n, worker)]
         if not able:
             self._clock += timeout
             return []
-        number = self._dice.choice(able)
+        swift = [n for n in able if not self._engine.lags(n)]
+        number = self._dice.choice(swift or able)
         return [self._step(number, self.workers[number])]
 
     def now(self) -> float:
@@ -76,9 +80,12 @@ class InlineFleet:
     def pass_time(self, seconds: float) -> None:
         self._clock += seconds
 
+    def _able(self, number: int, worker: Worker) -> bool:
+        return worker.able and (worker.placed or self._engine.has_place(worker.role, number))
+
     def _step(self, number: int, worker: Worker) -> Event:
         if worker.made is None:
-            return self._hello(number, worker)
+            return self._hello(number, worker) if worker.placed else self._place(number, worker)
         assert worker.stream is not None
         if worker.dying:
             del self.workers[number]
@@ -97,6 +104,10 @@ class InlineFleet:
             del self.workers[number]
             return Lost(number, "killed by the test")
         return EVENTS[kind](number, content)
+
+    def _place(self, number: int, worker: Worker) -> Event:
+        worker.placed, worker.hanging = True, self._engine.never_ready(number)
+        return Placed(number)
 
     def _hello(self, number: int, worker: Worker) -> Event:
         try:
@@ -122,6 +133,14 @@ class Inline:
         """`die`, `hang` or nothing, asked before each item is delivered."""
         return ""
 
+    def has_place(self, role: str, number: int) -> bool:
+        """Whether there is room for a worker that waits for it."""
+        return True
+
+    def lags(self, number: int) -> bool:
+        """Whether a worker gets on only while no other has anything to do."""
+        return False
+
     def never_ready(self, number: int) -> bool:
         """Whether a worker hangs while it starts."""
         return False
@@ -137,13 +156,15 @@ class Inline:
         return Bench(setup)
 
     @contextmanager
-    def open(self, spec: RunSpec, tasks: Sequence[PlannedTask]) -> Iterator[DistributedSession]:
+    def open(
+        self, spec: RunSpec, tasks: Sequence[PlannedTask], say: Callable[[str], None]
+    ) -> Iterator[DistributedSession]:
         roles = {
             WORKER: (self.make_replica, setup_of(spec, tasks)),
             JUDGE: (self.make_bench, setup_of(spec, judged_tasks(spec, tasks))),
         }
         self.fleet = InlineFleet(roles, self)
-        session = DistributedSession(spec, tasks, self.fleet, self.workers)
+        session = DistributedSession(spec, tasks, self.fleet, self.workers, say)
         try:
             yield session
         finally:

@@ -54,6 +54,12 @@ def of(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
     return [{**row, "run": ""} for row in rows if row["task"] in names]
 
 
+def asked(inline: Inline) -> list[int]:
+    """Rows that workers were sent, in order; judges are sent pictures as well."""
+    shards = [work[1] for _, work in inline.sent if isinstance(work[2], list)]
+    return [n for rows in shards for n, *_ in rows]
+
+
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
     return {}
@@ -88,6 +94,44 @@ def test_lost_and_hanging_workers_change_nothing(
     assert content(tmp_path / "run") == expected
     assert inline.faults > 10
     assert len(inline.started) > inline.faults
+
+
+class Lagging(Failing):
+    """Whoever has the first shard gets on only while the others have nothing to do."""
+
+    def __init__(self, rate: float = 0.0, seed: int = 0) -> None:
+        super().__init__(4, seed, rate)
+
+    def lags(self, number: int) -> bool:
+        return bool(self.sent) and number == self.sent[0][0]
+
+
+def test_what_a_slow_worker_holds_is_repeated_by_idle_ones(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    inline = Lagging()
+    spread("toy-answers", "toy-pictures", inline=inline, batch_size=3)
+    rows = asked(inline)
+    assert len(rows) > len(set(rows))
+    wanted = of(expected, "toy-answers", "toy-pictures")
+    assert of(content(tmp_path / "run"), "toy-answers", "toy-pictures") == wanted
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lost_workers_that_repeat_or_are_repeated_change_nothing(
+    spread: Any, tmp_path: Path, expected: Any, seed: int
+):
+    inline = Lagging(rate=0.1, seed=seed)
+    spread(*JUDGED, inline=inline, batch_size=3, engine=EngineSpec(attempts=1000))
+    assert content(tmp_path / "run") == expected
+    assert inline.faults > 5
+
+
+def test_a_measurement_is_never_repeated(spread: Any):
+    inline = Lagging()
+    toys.ToyProbe.measured.clear()
+    spread("toy-probe", "toy-answers", inline=inline, batch_size=3)
+    assert toys.ToyProbe.measured == [f"m{i}" for i in range(5)]
 
 
 class Deadly(Inline):
@@ -330,7 +374,8 @@ def test_a_start_that_hangs_beside_working_ones_is_replaced(
     inline, progress = Hanging(2), Messages()
     engine = EngineSpec(start_within=90)
     spread("toy-answers", inline=inline, batch_size=1, progress=progress, engine=engine)
-    assert "worker 2 is lost: it wasn't ready within 90 s" in progress.texts
+    reason = "it wasn't ready within 90 s of getting its place"
+    assert f"worker 2 is lost: {reason}" in progress.texts
     assert {worker for worker, _ in inline.sent} == {1, 3}
     assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
 
@@ -342,6 +387,70 @@ def test_if_no_start_gets_ready_the_run_ends(spread: Any):
 
     with pytest.raises(RunFailedError, match="no worker was ready within 90 s"):
         spread("toy-answers", inline=Hanging(2), engine=EngineSpec(start_within=90))
+
+
+class OneChair(Slow):
+    """A machine for one: a judge that waits takes it first, once the worker on it dies."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.batches = 0
+
+    def has_place(self, role: str, number: int) -> bool:
+        assert self.fleet is not None
+        everyone = self.fleet.workers.values()
+        judge_waits = any(w.role == "judge" and not w.placed for w in everyone)
+        taken = any(worker.placed for worker in everyone)
+        return not taken and (role == "judge" or not judge_waits)
+
+    def fault(self, role: str, kind: str, content: Any, dice: random.Random) -> str:
+        super().fault(role, kind, content, dice)
+        self.batches += role == "worker" and kind == "began"
+        return "die" if role == "worker" and kind == "began" and self.batches % 8 == 0 else ""
+
+
+def test_judges_without_work_make_room_for_a_worker(spread: Any, tmp_path: Path, expected: Any):
+    """Else both would wait for ever: the worker for the place, the judge for its responses."""
+    inline, settings = OneChair(), EngineSettings(score_batch=3)
+    spread("toy-judged", inline=inline, batch_size=2, settings=settings)
+    assert inline.started.count("judge") > 1
+    assert of(content(tmp_path / "run"), "toy-judged") == of(expected, "toy-judged")
+
+
+class NoRoom(Slow):
+    """Some have no place until a moment comes."""
+
+    def __init__(self, workers: int, without: set[int], until: float = float("inf")) -> None:
+        super().__init__(workers)
+        self.without, self.until = without, until
+
+    def has_place(self, role: str, number: int) -> bool:
+        assert self.fleet is not None
+        return number not in self.without or self.fleet.now() >= self.until
+
+
+def test_waiting_for_a_first_place_is_said_and_costs_no_start(
+    spread: Any, tmp_path: Path, expected: Any
+):
+    inline, progress = NoRoom(2, {1, 2}, until=5000.0), Messages()
+    engine = EngineSpec(start_within=1.0)
+    spread("toy-answers", inline=inline, batch_size=4, progress=progress, engine=engine)
+    said = "2 of 2 workers have no place yet after {} s; each needs a chair for a worker"
+    assert progress.texts[:3] == [said.format(seconds) for seconds in (10, 30, 70)]
+    assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
+
+
+def test_ctrl_c_ends_the_wait_for_places(spread: Any, tmp_path: Path):
+    class PressedWhileWaiting(NoProgress):
+        def message(self, text: str) -> None:
+            assert "no place yet" in text
+            signal.raise_signal(signal.SIGINT)
+
+    inline = NoRoom(2, {2})
+    with pytest.raises(RunInterruptedError):
+        spread("toy-answers", inline=inline, batch_size=1, progress=PressedWhileWaiting())
+    assert read_manifest(tmp_path / "run").status is RunStatus.INTERRUPTED
+    assert inline.started == ["worker", "worker"]
 
 
 class AllFail(toys.ToyModel):
@@ -398,8 +507,7 @@ def test_ctrl_c_stores_the_batches_in_flight_and_resumes(
         done = sum(max(ledger.counts(t).answered, ledger.counts(t).judged) for t in ledger.tasks())
     inline = Inline(3)
     spread(*JUDGED, inline=inline, batch_size=3)
-    asked = sum(len(work[1]) for _, work in inline.sent if isinstance(work[2], list))
-    assert asked == len(expected) - done
+    assert len(set(asked(inline))) == len(expected) - done
     assert content(tmp_path / "run") == expected
 
 

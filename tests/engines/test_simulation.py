@@ -11,7 +11,7 @@ import pytest
 
 from harness.engines.service import ServiceTime, fit
 from harness.engines.shards import Cut, Rows, Shard, cut
-from harness.engines.simulation import Faults, simulate
+from harness.engines.simulation import Faults, Simulated, simulate
 
 
 def noisy(seed: int, fixed: float = 0.2, spread: float = 0.3) -> ServiceTime:
@@ -128,3 +128,83 @@ def test_one_size_alone_gives_no_fixed_part():
 def test_no_part_of_the_line_is_negative():
     assert fit([(1, 0.1), (2, 4.0), (4, 16.0)]).fixed_s == 0.0
     assert fit([(1, 5.0), (8, 5.0), (16, 4.0)]).sample_s == 0.0
+
+
+ALIKE = ServiceTime(fixed_s=0.0, sample_s=1.0)
+
+
+def slowed(workers: int, faults: Faults, *, lendable: tuple[str, ...] = ("t",)) -> Simulated:
+    return simulate(
+        shards_of(40 * workers, workers),
+        workers,
+        {"t": noisy(5, spread=0.05)},
+        batch=8,
+        faults=faults,
+        lendable=lendable,
+        attempts=10**6,
+    )
+
+
+@pytest.mark.parametrize("workers", [4, 32])
+def test_a_slow_worker_is_relieved_of_what_it_holds(workers: int):
+    faults = Faults(slow={1: 5.0})
+    alone, lent = (slowed(workers, faults, lendable=some) for some in ((), ("t",)))
+    assert (alone.lent, alone.finished, lent.finished) == (0, 40 * workers, 40 * workers)
+    assert lent.lent > 0
+    assert lent.makespan_s < 0.8 * alone.makespan_s
+
+
+@pytest.mark.parametrize("workers", [4, 32])
+def test_workers_of_equal_speed_repeat_next_to_nothing(workers: int):
+    alone, lent = (slowed(workers, Faults(), lendable=some) for some in ((), ("t",)))
+    assert lent.lent < 0.01 * lent.finished
+    assert lent.makespan_s <= alone.makespan_s
+    assert lent.busy_s == pytest.approx(alone.busy_s, rel=0.01)
+
+
+def test_a_batch_five_times_as_slow_ends_with_its_copy():
+    """From 1.5 s on it's too slow; the copy takes a second more."""
+    faults = Faults(slow={1: 5.0})
+    shards = [Shard("t", (n,)) for n in range(2)]
+    found = simulate(shards, 2, {"t": ALIKE}, batch=1, faults=faults, lendable={"t"})
+    assert (found.makespan_s, found.lent, found.finished) == (pytest.approx(2.5), 1, 2)
+    assert found.busy_s == pytest.approx(2.0), "without what didn't count"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_sample_comes_back_once_from_slow_workers_that_die_and_hang(seed: int):
+    faults = Faults(deaths_per_hour=60, hangs=0.02, slow=dict.fromkeys(range(1, 9), 4.0))
+    found = simulate(
+        shards_of(1500, 64),
+        64,
+        {"t": noisy(2)},
+        batch=8,
+        seed=seed,
+        faults=faults,
+        attempts=10**6,
+        lendable={"t"},
+    )
+    assert (found.finished, found.given_up) == (1500, 0)
+    assert found.lost > 0
+    assert found.lent > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_samples_that_kill_workers_take_one_more_along_at_most(seed: int):
+    deadly = frozenset({0, 13, 14, 499})
+    faults = Faults(deadly=deadly, slow=dict.fromkeys(range(1, 5), 4.0))
+    shards, service = shards_of(500, 8), {"t": noisy(3)}
+    found = simulate(
+        shards, 8, service, batch=8, seed=seed, faults=faults, attempts=3, lendable={"t"}
+    )
+    assert (found.finished, found.given_up) == (500 - len(deadly), len(deadly))
+    assert found.lost <= (3 + 1) * len(deadly)
+
+
+@pytest.mark.parametrize(("lendable", "makespan"), [((), 4.0), (("t",), 3.0)])
+def test_the_tail_begins_when_the_last_shard_is_taken(lendable: tuple[str, ...], makespan: float):
+    """One worker has four samples; the other has the last shard from 1 s to 2 s, and helps then."""
+    shards = [Shard("t", (0, 1, 2, 3)), Shard("t", (4,)), Shard("t", (5,))]
+    found = simulate(shards, 2, {"t": ALIKE}, batch=1, lendable=lendable)
+    assert found.makespan_s == pytest.approx(makespan)
+    assert found.tail_s == pytest.approx(makespan - 1.0)
