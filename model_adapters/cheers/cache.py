@@ -30,6 +30,7 @@ class KVCache:
         self.keys = keys
         self.values = values
         self.lengths = lengths
+        self._window: Window | None = None
 
     @classmethod
     def empty(
@@ -64,13 +65,20 @@ class KVCache:
         return columns * sum(self.lengths)
 
     def window(self, count: int) -> Window:
-        """Room for the next `count` tokens of every row; they are kept only on `commit`."""
-        self._reserve(max(self.lengths, default=0) + count)
-        return Window(self, count)
+        """Room for the next `count` tokens of every row; they are kept only on `commit`.
+
+        Until then it's the same window: the steps of a drawing all write where the first did, and
+        none waits for the device because of it.
+        """
+        if self._window is None or self._window.count != count:
+            self._reserve(max(self.lengths, default=0) + count)
+            self._window = Window(self, count)
+        return self._window
 
     def commit(self, counts: Sequence[int]) -> None:
         """Keep the tokens written last: `counts` of them in each row."""
         self.lengths = [have + more for have, more in zip(self.lengths, counts, strict=True)]
+        self._window = None
 
     def select(self, rows: Sequence[int], columns: int = 0) -> KVCache:
         """A new cache made of these rows, in this order; a row may occur more than once.
@@ -103,8 +111,7 @@ class KVCache:
             if window.start is not None:
                 store[:, :, window.start : window.start + window.count] = new
             else:
-                rows = torch.arange(len(new), device=store.device)[:, None]
-                store[rows, :, window.positions] = new.transpose(1, 2)
+                store[window.rows, :, window.positions] = new.transpose(1, 2)
         end = window.end
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
@@ -124,6 +131,7 @@ class Window:
         count: new tokens per row.
         start: first new column where all rows agree, else None.
         end: one past the last column any row writes.
+        rows: numbers of the rows (B, 1).
         positions: positions of the new tokens (B, count).
     """
 
@@ -133,8 +141,15 @@ class Window:
         self.lengths = list(cache.lengths)
         self.start = self.lengths[0] if len(set(self.lengths)) == 1 else None
         self.end = max(self.lengths) + count
-        starts = torch.tensor(self.lengths)[:, None]
-        self.positions = (starts + torch.arange(count)).to(cache.keys[0].device)
+        device = cache.keys[0].device
+        self.rows = torch.arange(cache.rows, device=device)[:, None]
+        self.positions = torch.arange(count, device=device) + self._starts(device)
+
+    def _starts(self, device: torch.device) -> Tensor:
+        """First new position of each row (B, 1); copied to the device only where they differ."""
+        if self.start is None:
+            return torch.tensor(self.lengths, device=device)[:, None]
+        return torch.full((len(self.lengths), 1), self.start, device=device)
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int) -> tuple[Tensor, Tensor]:
         """Write one layer's keys and values; called by the layer itself."""

@@ -217,7 +217,9 @@ def _in_groups(
         latents = torch.stack([starts[index] for index in members])
         room = latents[0, 0].numel() // 4 + 1  # the image's tokens, and `<im_end>`
         session = open_session(model, mine, guided=item.guided, ablations=item.ablations, room=room)
-        drawn = _draw_group(session, latents, item, text=text, callback=callback, editing=editing)
+        drawn = _draw_group(
+            session, latents, item, text=text, callback=callback, editing=editing, last=text is None
+        )
         results.update(zip(members, drawn, strict=True))
     return [results[index] for index in range(len(prompts))]
 
@@ -230,8 +232,19 @@ def _draw_group(
     text: Decoding | None = None,
     callback: StepCallback | None = None,
     editing: bool = False,
+    last: bool = False,
 ) -> list[ImageResult]:
-    """Draw a session's images, decode them, and the text behind them."""
+    """Draw a session's images, decode them, and the text behind them.
+
+    Args:
+        session: Ends where an image begins.
+        latents: Where to start (N, C, h, w).
+        settings: How to draw.
+        text: Settings of the text behind the image, or None for none.
+        callback: Called after each evaluation.
+        editing: Whether the path starts at a source image.
+        last: Whether the session is used no more.
+    """
     maps: list[Tensor] = []
 
     def watch(step: Step) -> None:
@@ -240,7 +253,7 @@ def _draw_group(
         if callback is not None:
             callback(step)
 
-    final = draw(session, latents, settings.times(editing=editing), settings, watch)
+    final = draw(session, latents, settings.times(editing=editing), settings, watch, last=last)
     images = session.model.model.vae_model.decode(final).float().clamp(0.0, 1.0).cpu()
     stacked = torch.stack(maps, dim=1) if maps else [None] * len(images)
     texts: Sequence[TextResult | None] = [None] * len(images)

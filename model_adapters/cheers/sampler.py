@@ -109,6 +109,8 @@ def draw(
     times: Tensor,
     settings: ImageSettings,
     callback: StepCallback | None = None,
+    *,
+    last: bool = False,
 ) -> Tensor:
     """Integrate the velocity, and leave the image's tokens and `<im_end>` in the session.
 
@@ -120,6 +122,7 @@ def draw(
         times: the solver's knots, see `ImageSettings.times`.
         settings: guidance and switches.
         callback: called after each evaluation.
+        last: nothing follows the image, so what stays in the session isn't completed.
 
     Returns:
         The final latents (N, C, h, w).
@@ -132,6 +135,8 @@ def draw(
     latents = latents.to(session.model.device, session.model.dtype)
     field = _Field(session, settings, nfe_per_branch(settings.solver, times), callback)
     latents = integrate(settings.solver, field, latents, times)
+    if last:
+        return latents
     session.cache.commit([tokens] * session.cache.rows)
     im_end = session.model.config.special_token_ids.im_end
     session.append([im_end] * session.samples, both=True)

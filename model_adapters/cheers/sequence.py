@@ -32,7 +32,8 @@ class Layout(NamedTuple):
     @property
     def lengths(self) -> list[int]:
         """Length of each row without padding."""
-        return [int(length) for length in self.valid.sum(1)]
+        lengths: list[int] = self.valid.sum(1).tolist()
+        return lengths
 
     @property
     def positions(self) -> Tensor:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from model_adapters.cheers.backbone import window_mask
@@ -103,3 +104,19 @@ def test_join_puts_rows_behind_rows() -> None:
     keys, values = fill(joined, [[8.0]] * 3)
     assert keys[:, 0, :, 0].tolist() == [[1, 2, 8, 0], [3, 8, 0, 0], [5, 6, 7, 8]]
     assert torch.equal(values, -keys)
+
+
+@pytest.mark.parametrize("lengths", [[2, 2], [2, 1]])
+def test_the_window_stays_until_tokens_are_kept(lengths: list[int]) -> None:
+    cache = empty(2)
+    fill(cache, [[1.0, 2.0], [3.0, 4.0]])
+    cache.commit(lengths)
+    window = cache.window(3)
+    assert cache.window(3) is window
+    assert cache.window(1) is not window
+    assert cache.window(3).positions.tolist() == [[n, n + 1, n + 2] for n in lengths]
+    cache.commit([3, 3])
+    assert cache.window(3).positions[:, 0].tolist() == [n + 3 for n in lengths]
+    assert cache.select([1]).window(3).positions.tolist() == [
+        [n + 3 + i for i in range(3)] for n in lengths[1:]
+    ]

@@ -33,7 +33,6 @@ def test_every_component_is_timed_and_counted(
         "und_projector": steps + prefill,
         "llm/prefill": prefill,
         "llm/denoise": steps,
-        "llm/decode": 1,
         "time_embed": steps,
         "gen_projector": steps,
         "hi_gate": steps,

@@ -112,10 +112,10 @@ def test_branches_share_the_vision_side_and_one_backbone_pass(
     shared = count_calls(model, run(SETTINGS))
     twice = count_calls(model, run(ImageSettings(**{**as_dict(SETTINGS), "share_vision": False})))
     plain = count_calls(model, run(ImageSettings(steps=3, cfg_scale=1.0)))
-    # three steps, the prefill, and the end of the image
+    # three steps and the prefill
     assert shared["vision_representation rows"] == plain["vision_representation rows"] == 3
     assert twice["vision_representation rows"] == 6
-    assert shared["language_model calls"] == plain["language_model calls"] == 5
+    assert shared["language_model calls"] == plain["language_model calls"] == 4
     assert shared["language_model rows"] == 2 * plain["language_model rows"]
 
 
@@ -138,7 +138,7 @@ def test_sharing_the_vision_side_changes_nothing(
 def test_the_cache_is_allocated_once(
     model: CheersModel, prompts: list[Prompt], noise: list[Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a step nor the end of the image copies keys or values."""
+    """No step copies keys or values; and behind the last image nothing more is run."""
     sizes: list[list[int]] = []
     real = KVCache.window
 
@@ -149,7 +149,7 @@ def test_the_cache_is_allocated_once(
 
     monkeypatch.setattr(KVCache, "window", window)
     generate_image(model, prompts[3:], noise[3:], SETTINGS)
-    assert len(sizes) == 5  # prefill, three steps, the end
+    assert len(sizes) == 4  # prefill, three steps
     assert all(pointers == sizes[0] for pointers in sizes)
 
 
@@ -229,8 +229,8 @@ def test_text_behind_an_image_needs_no_twins(
 
     silent = count_calls(model, run(None))
     talking = count_calls(model, run(Decoding(max_new_tokens=3)))
-    # the third token is chosen and not run
-    assert talking["language_model rows"] - silent["language_model rows"] == 2
+    # the image's end in both branches, and two tokens in one; the third is chosen and not run
+    assert talking["language_model rows"] - silent["language_model rows"] == 2 + 2
 
 
 def test_editing_starts_between_noise_and_source(
