@@ -85,6 +85,10 @@ class EngineSpec(Record, frozen=True, kw_only=True):
     """Seconds within which a worker must be ready, weights loaded, once its process runs. What it
     waits for its place before doesn't count."""
 
+    copies: bool = True
+    """Whether workers that have nothing left to do may repeat what a slow one holds; the first
+    result counts. An endpoint that charges by request charges for both."""
+
     address: str | None = None
     """Address of a running cluster, `auto` for the one on this machine; `None` is `RAY_ADDRESS`, or
     a cluster of this machine alone that ends with the run."""

@@ -37,6 +37,12 @@ def engine_options(command: F) -> F:
     """Add the engine's flags to a command; they arrive as `engine_*`."""
     for flag, field, kind, text in reversed(_OPTIONS):
         command = click.option(flag, f"{_PREFIX}{field}", type=kind, help=text)(command)
+    command = click.option(
+        "--copies/--no-copies",
+        f"{_PREFIX}copies",
+        default=None,
+        help="Whether idle workers repeat what a slow one holds.",
+    )(command)
     return click.option(
         "--worker-resources",
         f"{_PREFIX}{_AMOUNTS}",

@@ -120,7 +120,8 @@ class DistributedSession:
         self._wanted = workers
         self._say = say
         alike = {task.name for task in tasks if not isinstance(task.task, Probe)}
-        self._queue = ShardQueue(spec.engine.attempts, lendable=alike)
+        lendable = alike if spec.engine.copies else set[str]()
+        self._queue = ShardQueue(spec.engine.attempts, lendable)
         self._pool = self._make_pool(WORKER, workers, self._queue, _Waiting())
         self._judges: Pool | None = None
         self._hello = self._first_hello(1 if _nothing_left(spec, tasks) else workers)

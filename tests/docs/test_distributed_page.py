@@ -46,7 +46,8 @@ def test_the_page_names_every_setting_with_its_default():
         flag = "--engine" if name == "kind" else "--" + name.replace("_", "-")
         (row,) = re.findall(rf"^\| `{flag}.*", PAGE, re.MULTILINE)
         if value is not None:
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            switch = "on" if value is True else "off" if value is False else str(value)
+            shown = f"{value:g}" if isinstance(value, float) else switch
             assert f"| {shown} |" in row, row
 
 

@@ -36,6 +36,20 @@ def test_flags_win_over_the_run_file_field_by_field(tmp_path: Path):
     assert spec.limit == 3
 
 
+@pytest.mark.parametrize(
+    ("flags", "copies"), [((), False), (("--copies",), True), (("--no-copies",), False)]
+)
+def test_a_switch_that_is_not_given_leaves_the_run_file_alone(
+    tmp_path: Path, flags: tuple[str, ...], *, copies: bool
+):
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "model: 'null'\nout: runs/x\ntasks: [shapes-ocr]\nengine: {kind: ray, copies: false}\n"
+    )
+    spec = make_spec(read_run_file(file), read_engine(parameters(*flags)))
+    assert spec.engine.copies is copies
+
+
 def test_worker_resources_are_pairs_and_win_over_the_run_file_together(tmp_path: Path):
     file = tmp_path / "run.yaml"
     file.write_text(

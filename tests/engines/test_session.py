@@ -117,6 +117,14 @@ def test_what_a_slow_worker_holds_is_repeated_by_idle_ones(
     assert of(content(tmp_path / "run"), "toy-answers", "toy-pictures") == wanted
 
 
+def test_without_copies_no_sample_is_asked_twice(spread: Any, tmp_path: Path, expected: Any):
+    inline = Lagging()
+    spread("toy-answers", inline=inline, batch_size=3, engine=EngineSpec(copies=False))
+    rows = asked(inline)
+    assert len(rows) == len(set(rows))
+    assert of(content(tmp_path / "run"), "toy-answers") == of(expected, "toy-answers")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_lost_workers_that_repeat_or_are_repeated_change_nothing(
     spread: Any, tmp_path: Path, expected: Any, seed: int
