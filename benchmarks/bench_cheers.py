@@ -8,6 +8,7 @@ to 90% of what docs/performance.md states.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import process_time
 
 import pytest
@@ -113,17 +114,7 @@ def test_shared_vision_alone(benchmark: BenchmarkFixture, midsize: CheersModel):
 
 def test_a_batch_of_drawings(benchmark: BenchmarkFixture, midsize: CheersModel):
     """Four drawings in one batch, against one by one."""
-    prompts, noise = drawings(midsize, 4)
-    ratio = compare(
-        benchmark,
-        lambda: generate_image(midsize, prompts, noise, FEW),
-        lambda: [
-            generate_image(midsize, [prompt], [start], FEW)
-            for prompt, start in zip(prompts, noise, strict=True)
-        ],
-        rounds=3,
-        clock=process_time,
-    )
+    ratio = compare(benchmark, *in_a_batch_or_not(midsize, FEW), rounds=3, clock=process_time)
     print(f"\nfour drawings: a batch is {ratio} faster than one by one")
     assert ratio.median > 1.1
 
@@ -132,19 +123,21 @@ def test_a_batch_of_drawings_where_memory_binds(benchmark: BenchmarkFixture):
     """The same on pictures of 32 pixels, one token each: as on a GPU, time is reading weights."""
     model = shrunk_model(32)
     use_channels_last(model)
-    prompts, noise = drawings(model, 4)
-    ratio = compare(
-        benchmark,
-        lambda: generate_image(model, prompts, noise, MORE),
-        lambda: [
-            generate_image(model, [prompt], [start], MORE)
-            for prompt, start in zip(prompts, noise, strict=True)
-        ],
-        rounds=5,
-        clock=process_time,
-    )
+    ratio = compare(benchmark, *in_a_batch_or_not(model, MORE), rounds=5, clock=process_time)
     print(f"\nfour drawings where memory binds: a batch is {ratio} faster than one by one")
     assert ratio.median > 2
+
+
+def in_a_batch_or_not(
+    model: CheersModel, settings: ImageSettings
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Four drawings in one batch, and one by one."""
+    prompts, noise = drawings(model, 4)
+    pairs = list(zip(prompts, noise, strict=True))
+    return (
+        lambda: generate_image(model, prompts, noise, settings),
+        lambda: [generate_image(model, [prompt], [start], settings) for prompt, start in pairs],
+    )
 
 
 @pytest.mark.parametrize(("tokens", "least"), [(4, 1.2), (32, 2.4), (128, 4)])
