@@ -17,7 +17,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from benchmarks.midsize import midsize_model, random_prompts, shrunk_model
-from benchmarks.plainly import answer_plainly, draw_plainly
+from benchmarks.plainly import answer_plainly, draw_plainly, score_plainly
 from benchmarks.ratios import compare
 from model_adapters.cheers import (
     Checkpoint,
@@ -237,4 +237,28 @@ def test_continuations_share_their_picture(benchmark: BenchmarkFixture, checkpoi
         clock=process_time,
     )
     print(f"\nfour continuations: one look is {ratio} faster than four")
-    assert ratio.median > 2.05
+    assert ratio.median > 2.8
+
+
+@pytest.mark.parametrize(("count", "least"), [(4, 3.2), (16, 11.5)])
+def test_continuations_share_their_prompt(
+    benchmark: BenchmarkFixture, midsize: CheersModel, count: int, least: float
+):
+    """Continuations of 2 tokens behind a prompt of 200, run once, against once for each."""
+    words = random_prompts(midsize.config, 1, words=200 + 2 * count)[0].ids
+    prompts, rest = [Prompt(words[:200])] * count, words[200:]
+    answers = [rest[place : place + 2] for place in range(0, 2 * count, 2)]
+
+    def shared() -> list[float]:
+        return [result.total for result in loglikelihood(midsize, prompts, answers)]
+
+    assert shared() == pytest.approx(score_plainly(midsize, prompts, answers), abs=1e-3)
+    ratio = compare(
+        benchmark,
+        shared,
+        lambda: score_plainly(midsize, prompts, answers),
+        rounds=5,
+        clock=process_time,
+    )
+    print(f"\n{count} continuations behind one prompt: running it once is {ratio} faster")
+    assert ratio.median > least

@@ -270,7 +270,7 @@ class CheersAdapter(ModelAdapter):
     @as_stated
     @tuned
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
-        """Score every continuation of a batch in one pass."""
+        """Score every continuation of a batch; a prompt is run once for all that follow it."""
         from model_adapters.cheers import loglikelihood
 
         watch = _Watch(requests)

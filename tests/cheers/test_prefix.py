@@ -13,7 +13,7 @@ from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import Looks, split
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.session import open_session
-from tests.cheers.conftest import SPECIAL
+from tests.cheers.conftest import SPECIAL, tokens_run
 
 Pixels = Callable[[int], Tensor]
 IMAGE = [SPECIAL.im_start, SPECIAL.image_token_index, SPECIAL.im_end]
@@ -113,17 +113,6 @@ def test_answers_are_those_of_each_question_alone(
     assert together == [generate_text(model, [one], decoding)[0] for one in questions]
     assert together == generate_text(model, questions, decoding, slots=3)
     assert len({tuple(result.ids) for result in together}) > 3
-
-
-def tokens_run(model: CheersModel, run: Callable[[], object]) -> int:
-    """How many positions, padding included, went through the backbone."""
-    seen: list[int] = []
-    handle = model.model.language_model.register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].shape[0] * args[0].shape[1])
-    )
-    run()
-    handle.remove()
-    return sum(seen)
 
 
 def test_a_beginning_is_run_once(model: CheersModel, pixels: Pixels) -> None:
