@@ -27,6 +27,9 @@ from model_adapters.cheers.session import (
 CACHED_TOKENS = 32_768
 """Tokens that the cache of prompts that are run together has room for, and again its copies."""
 
+LOGITS_AT_ONCE = 512
+"""Positions whose logits exist at once: in float32 311 MB of the released vocabulary."""
+
 
 class LogLikelihood(msgspec.Struct, frozen=True, kw_only=True):
     """How likely one answer is."""
@@ -149,19 +152,22 @@ class _Scores:
         """Take the hidden states (rows, count, width) that predict the tokens from `start` on."""
         ids = [answer[start : start + hidden.shape[1]] for answer in self._answers]
         valid = torch.cat([states[: len(row)] for states, row in zip(hidden, ids, strict=True)])
-        scores, likeliest = self._predicted(valid, [token for row in ids for token in row])
-        at = 0
-        for place, row in enumerate(ids):
-            self._tokens[place] += scores[at : at + len(row)]
-            self._likeliest[place] += likeliest[at : at + len(row)]
-            at += len(row)
+        owners = [place for place, row in enumerate(ids) for _ in row]
+        predicted = self._predicted(valid, [token for row in ids for token in row])
+        for place, (score, likeliest) in zip(owners, predicted, strict=True):
+            self._tokens[place].append(score)
+            self._likeliest[place].append(likeliest)
 
-    def _predicted(self, hidden: Tensor, ids: Sequence[int]) -> tuple[list[float], list[bool]]:
+    def _predicted(self, hidden: Tensor, ids: Sequence[int]) -> Iterator[tuple[float, bool]]:
         """Log-probability of each of n ids by hidden states (n, width); whether it's likeliest."""
-        logits = self._model.lm_head(hidden).float()
-        wanted = torch.tensor(ids, device=logits.device)
-        scores = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(-1)
-        return scores.tolist(), (logits.argmax(-1) == wanted).tolist()
+        wanted = torch.tensor(ids, device=hidden.device)
+        for start in range(0, len(wanted), LOGITS_AT_ONCE):
+            piece = slice(start, start + LOGITS_AT_ONCE)
+            states, tokens = hidden[piece], wanted[piece]
+            logits = self._model.lm_head(states).float()
+            scores = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+            likeliest = logits.argmax(-1) == tokens
+            yield from zip(scores.tolist(), likeliest.tolist(), strict=True)
 
     def results(self) -> list[LogLikelihood]:
         """What came of each answer."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from model_adapters.cheers.config import SpecialTokenIds
 from model_adapters.cheers.prompt import Prompt
 
-__all__ = ["Looks", "Split", "split"]
+__all__ = ["Looks", "Split", "apart", "split"]
 
 
 class Split(NamedTuple):
@@ -28,7 +28,7 @@ class Split(NamedTuple):
     place: list[int]
     """Which beginning each prompt has."""
     tails: list[list[int]]
-    """Ids of each prompt behind its beginning; at least one, and no picture among them."""
+    """Ids of each prompt behind its beginning; no picture is among them."""
 
 
 class Looks:
@@ -86,6 +86,16 @@ def split(prompts: Sequence[Prompt], special: SpecialTokenIds) -> Split | None:
         return None
     tails = [list(prompt.ids[cut:]) for prompt, cut in zip(prompts, cuts, strict=True)]
     return Split(heads, place, tails)
+
+
+def apart(prompts: Sequence[Prompt], special: SpecialTokenIds) -> Split:
+    """Cut each prompt behind its last picture, or its first id, without looking for equal ones."""
+    cuts = [
+        _behind_pictures(prompt.ids, special) or int(prompt.dummy is None) for prompt in prompts
+    ]
+    pairs = list(zip(prompts, cuts, strict=True))
+    heads = [prompt._replace(ids=list(prompt.ids[:cut])) for prompt, cut in pairs]
+    return Split(heads, list(range(len(heads))), [list(p.ids[cut:]) for p, cut in pairs])
 
 
 def _behind_pictures(ids: Sequence[int], special: SpecialTokenIds) -> int:

@@ -15,7 +15,7 @@ from model_adapters.cheers.backbone import window_mask
 from model_adapters.cheers.cache import KVCache, Window
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.model import CheersModel
-from model_adapters.cheers.prefix import Looks, Split, split
+from model_adapters.cheers.prefix import Looks, Split, apart, split
 from model_adapters.cheers.prompt import Prompt, check_prompts
 from model_adapters.cheers.sequence import Layout, lay_out, unconditional
 
@@ -158,6 +158,7 @@ def open_session(
 
     Pictures of equal content are seen once, and what several prompts have in common up to their
     last picture is run once: questions about one picture, a prompt and its unconditional twin.
+    A long text behind the pictures goes through in passes of bounded length.
 
     Args:
         model: the model.
@@ -165,8 +166,8 @@ def open_session(
         guided: whether to prefill unconditional twins for classifier-free guidance.
         ablations: switches.
         room: tokens behind the prompts that the cache has columns for from the start.
-        share: False runs every prompt from its first token, for measurements; the result is the
-            same up to rounding.
+        share: False runs every prompt whole from its first token, for measurements; the result
+            is the same up to rounding.
         looks: pictures that were seen before, with the same switches; see `read_prompts`.
 
     Raises:
@@ -181,6 +182,8 @@ def open_session(
     lengths = [prompt_length(prompt, model.config) for prompt in rows]
     _check_context(lengths, model.config.text_config.max_position_embeddings)
     parts = split(rows, special) if share else None
+    if parts is None and share and any(len(prompt.ids) > PASS_TOKENS for prompt in rows):
+        parts = apart(rows, special)
     see = partial(read_prompts, model, ablations=ablations, looks=looks)
     if parts is None:
         last, cache = _run_whole(model, rows, see, room)
