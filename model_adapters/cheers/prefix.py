@@ -65,19 +65,29 @@ class Looks:
         return torch.stack([self._tokens[digest] for digest in digests])
 
 
-def split(prompts: Sequence[Prompt], special: SpecialTokenIds) -> Split | None:
+def split(
+    prompts: Sequence[Prompt], special: SpecialTokenIds, looks: Looks | None = None
+) -> Split | None:
     """Cut prompts behind their last picture.
+
+    Args:
+        prompts: one per row.
+        special: the ids with a meaning.
+        looks: what else needs the digests of the pictures.
 
     Returns:
         The parts, or None where no two prompts begin alike, or one ends with its picture.
     """
+    if len(prompts) < 2:
+        return None
+    looks = looks or Looks()
     cuts = [_behind_pictures(prompt.ids, special) for prompt in prompts]
     if any(cut == len(prompt.ids) for cut, prompt in zip(cuts, prompts, strict=True)):
         return None
     places: dict[tuple[object, ...], int] = {}
     heads, place = list[Prompt](), list[int]()
     for prompt, cut in zip(prompts, cuts, strict=True):
-        key = (tuple(prompt.ids[:cut]), *map(_digest, prompt.images))
+        key = (tuple(prompt.ids[:cut]), *map(looks.digest, prompt.images))
         if key not in places:
             places[key] = len(heads)
             heads.append(prompt._replace(ids=list(prompt.ids[:cut])))

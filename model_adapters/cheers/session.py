@@ -181,7 +181,8 @@ def open_session(
         rows += [p._replace(ids=unconditional(p.ids, special)) for p in prompts]
     lengths = [prompt_length(prompt, model.config) for prompt in rows]
     _check_context(lengths, model.config.text_config.max_position_embeddings)
-    parts = split(rows, special) if share else None
+    looks = looks or Looks()
+    parts = split(rows, special, looks) if share else None
     if parts is None and share and any(len(prompt.ids) > PASS_TOKENS for prompt in rows):
         parts = apart(rows, special)
     see = partial(read_prompts, model, ablations=ablations, looks=looks)

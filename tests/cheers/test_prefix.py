@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from model_adapters.cheers import prefix
 from model_adapters.cheers.decoding import Decoding, generate_text
+from model_adapters.cheers.likelihood import loglikelihood
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import Looks, split
 from model_adapters.cheers.prompt import Prompt
@@ -67,6 +69,39 @@ def test_rows_that_wait_look_at_nothing_again(model: CheersModel, questions: lis
     handle.remove()
     assert sum(shown) == 3
     assert len(shown) > 1
+
+
+@pytest.fixture
+def digested(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The pictures that were read to see whether they are equal, as it happens."""
+    seen: list[Tensor] = []
+    digest = prefix._digest
+
+    def note(image: Tensor) -> bytes:
+        seen.append(image)
+        return digest(image)
+
+    monkeypatch.setattr(prefix, "_digest", note)
+    return seen
+
+
+def test_a_picture_is_digested_once_a_call(
+    model: CheersModel, questions: list[Prompt], digested: list[Tensor]
+) -> None:
+    distinct = {id(image) for prompt in questions for image in prompt.images}
+    generate_text(model, questions, Decoding(max_new_tokens=3), slots=2)
+    assert len(digested) == len(distinct)
+    digested.clear()
+    open_session(model, questions, guided=True)
+    assert len(digested) == len(distinct)
+    digested.clear()
+    loglikelihood(model, [*questions, *questions], [[1, 2]] * len(questions) * 2)
+    assert len(digested) == len(distinct)
+
+
+def test_one_prompt_is_compared_with_nothing(pixels: Pixels, digested: list[Tensor]) -> None:
+    assert split([about(pixels, 0, 0, words=2)], SPECIAL) is None
+    assert not digested
 
 
 def test_prompts_are_cut_behind_their_last_picture(questions: list[Prompt]) -> None:
