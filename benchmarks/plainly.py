@@ -19,7 +19,7 @@ from model_adapters.cheers.schedule import step_sizes
 from model_adapters.cheers.sequence import unconditional
 from model_adapters.cheers.session import read_prompts
 
-__all__ = ["answer_plainly", "draw_plainly", "score_plainly"]
+__all__ = ["answer_plainly", "draw_plainly", "sample_plainly", "score_plainly"]
 
 
 class _Branch:
@@ -74,6 +74,22 @@ def draw_plainly(
 def answer_plainly(model: CheersModel, prompts: Sequence[Prompt], tokens: int) -> list[list[int]]:
     """Greedy ids of each prompt by itself, up to an end token or `tokens` of them."""
     return [_greedy(_Branch(model, [prompt]), tokens) for prompt in prompts]
+
+
+def sample_plainly(
+    logits: Tensor, top_p: float, generators: Sequence[torch.Generator]
+) -> list[int]:
+    """A token of each row (rows, vocabulary) from its nucleus: all sorted, row by row."""
+    return [
+        _from_nucleus(row.softmax(-1), top_p, generator)
+        for row, generator in zip(logits, generators, strict=True)
+    ]
+
+
+def _from_nucleus(chances: Tensor, top_p: float, generator: torch.Generator) -> int:
+    ordered, ids = chances.sort(descending=True)
+    kept = ordered.masked_fill(ordered.cumsum(-1) - ordered >= top_p, 0)
+    return int(ids[torch.multinomial(kept, 1, generator=generator)])
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL_CAPABILITIES", "CheersAdapter"]
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raised when the same weights and requests would give other responses."""
 
 ALL_CAPABILITIES = frozenset(Capability)
