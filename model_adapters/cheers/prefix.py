@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -31,10 +31,15 @@ class Split(NamedTuple):
     """Ids of each prompt behind its beginning; no picture is among them."""
 
 
+_Make: TypeAlias = Callable[[list[Tensor]], Tensor]
+"""Gives something for each of N pictures (3, S, S)."""
+
+
 class Looks:
-    """Visual tokens of the pictures that were seen; equal pictures are seen once."""
+    """Latents and visual tokens of the pictures that were seen; equal ones are seen once."""
 
     def __init__(self) -> None:
+        self._latents: dict[bytes, Tensor] = {}
         self._tokens: dict[bytes, Tensor] = {}
         self._digests: dict[int, tuple[Tensor, bytes]] = {}
 
@@ -45,24 +50,36 @@ class Looks:
         self._digests[id(image)] = image, digest
         return digest
 
-    def tokens(self, images: Sequence[Tensor], see: Callable[[Tensor], Tensor]) -> Tensor:
+    def tokens(self, images: Sequence[Tensor], see: _Make) -> Tensor:
         """Visual tokens (images, T, width) of one or more pictures.
 
         Args:
             images: Pictures (3, S, S), float32 on the CPU.
-            see: Gives the visual tokens (N, T, width) of pictures (N, 3, S, S).
+            see: Gives the visual tokens (N, T, width) of N pictures.
 
         Example:
             >>> black, white = torch.zeros(3, 2, 2), torch.ones(3, 2, 2)
             >>> looks = Looks()
-            >>> looks.tokens([black, white, torch.zeros(3, 2, 2)], lambda x: x.flatten(2)).shape
-            torch.Size([3, 3, 4])
+            >>> looks.tokens([black, white, torch.zeros(3, 2, 2)], torch.stack).shape
+            torch.Size([3, 3, 2, 2])
         """
+        return self._once(self._tokens, images, see)
+
+    def latents(self, images: Sequence[Tensor], encode: _Make) -> Tensor:
+        """Latents (images, C, h, w) of one or more pictures.
+
+        Args:
+            images: Pictures (3, S, S), float32 on the CPU.
+            encode: Gives the latents (N, C, h, w) of N pictures.
+        """
+        return self._once(self._latents, images, encode)
+
+    def _once(self, known: dict[bytes, Tensor], images: Sequence[Tensor], make: _Make) -> Tensor:
         digests = [self.digest(image) for image in images]
-        new = {d: i for d, i in zip(digests, images, strict=True) if d not in self._tokens}
+        new = {d: i for d, i in zip(digests, images, strict=True) if d not in known}
         if new:
-            self._tokens.update(zip(new, see(torch.stack(list(new.values()))), strict=True))
-        return torch.stack([self._tokens[digest] for digest in digests])
+            known.update(zip(new, make(list(new.values())), strict=True))
+        return torch.stack([known[digest] for digest in digests])
 
 
 def split(

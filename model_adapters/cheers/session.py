@@ -267,16 +267,26 @@ def read_prompts(
         return layout, None
     # One picture in several prompts, as where answers to one question are compared, is seen once.
     looks = looks or Looks()
-    tokens = looks.tokens(images, lambda pixels: see_images(model, pixels, ablations))
+    tokens = looks.tokens(images, partial(_see, model, ablations, looks))
     return layout, tokens.repeat(copies, 1, 1)
 
 
-def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:
-    """Visual tokens (N, T, width) of images (N, 3, S, S) to understand."""
-    pixels = pixels.to(model.device, model.dtype)
+def _see(
+    model: CheersModel, ablations: Ablations, looks: Looks, images: Sequence[Tensor]
+) -> Tensor:
+    """Visual tokens (N, T, width) of images (3, S, S) to understand."""
     if not ablations.reconstruct:
-        return model.see_pixels(pixels).tokens
-    return model.see_latents(model.model.vae_model.encode(pixels)).tokens
+        return model.see_pixels(_stacked(model, images)).tokens
+    return model.see_latents(encode_images(model, images, looks)).tokens
+
+
+def encode_images(model: CheersModel, images: Sequence[Tensor], looks: Looks) -> Tensor:
+    """Latents (N, C, h, w) of images (3, S, S); those that were encoded before are known."""
+    return looks.latents(images, lambda new: model.model.vae_model.encode(_stacked(model, new)))
+
+
+def _stacked(model: CheersModel, images: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(images)).to(model.device, model.dtype)
 
 
 def prefill(

@@ -44,9 +44,9 @@ def questions(pixels: Pixels) -> list[Prompt]:
 def test_equal_pictures_are_seen_once(pixels: Pixels) -> None:
     shown: list[int] = []
 
-    def see(images: Tensor) -> Tensor:
+    def see(images: list[Tensor]) -> Tensor:
         shown.append(len(images))
-        return images.flatten(2) * 2
+        return torch.stack(images).flatten(2) * 2
 
     looks = Looks()
     batch = [pixels(0), pixels(1), pixels(0).clone(), pixels(1)]
