@@ -18,7 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from benchmarks.midsize import midsize_model, random_prompts, shrunk_model
-from benchmarks.plainly import answer_plainly, draw_plainly
+from benchmarks.plainly import answer_plainly, draw_plainly, sample_plainly, score_plainly
 from benchmarks.ratios import compare
 from model_adapters.cheers import (
     Checkpoint,
@@ -37,6 +37,7 @@ from model_adapters.cheers import (
 )
 from model_adapters.cheers.embedded import NANO_FOLDER
 from model_adapters.cheers.memory_format import use_channels_last
+from model_adapters.cheers.sampling import Choice, choose, probabilities
 from recipes.nano.architecture import nano_config
 from recipes.nano.tokenizer import build_tokenizer, special_ids
 from tasks.probes.inputs import picture
@@ -230,4 +231,47 @@ def test_continuations_share_their_picture(benchmark: BenchmarkFixture, checkpoi
         clock=process_time,
     )
     print(f"\nfour continuations: one look is {ratio} faster than four")
-    assert ratio.median > 2.05
+    assert ratio.median > 2.8
+
+
+@pytest.mark.parametrize(("count", "least"), [(4, 3.2), (16, 11.5)])
+def test_continuations_share_their_prompt(
+    benchmark: BenchmarkFixture, midsize: CheersModel, count: int, least: float
+):
+    """Continuations of 2 tokens behind a prompt of 200, run once, against once for each."""
+    words = random_prompts(midsize.config, 1, words=200 + 2 * count)[0].ids
+    prompts, rest = [Prompt(words[:200])] * count, words[200:]
+    answers = [rest[place : place + 2] for place in range(0, 2 * count, 2)]
+
+    def shared() -> list[float]:
+        return [result.total for result in loglikelihood(midsize, prompts, answers)]
+
+    assert shared() == pytest.approx(score_plainly(midsize, prompts, answers), abs=1e-3)
+    ratio = compare(
+        benchmark,
+        shared,
+        lambda: score_plainly(midsize, prompts, answers),
+        rounds=5,
+        clock=process_time,
+    )
+    print(f"\n{count} continuations behind one prompt: running it once is {ratio} faster")
+    assert ratio.median > least
+
+
+@pytest.mark.parametrize(("spread", "least"), [(3.0, 3.0), (5.0, 5)])
+def test_sampling_a_batch(benchmark: BenchmarkFixture, spread: float, least: float):
+    """A token of 16 rows of the released vocabulary with top-p, against sorting row by row."""
+    rows = torch.Generator().manual_seed(0)
+    logits = torch.randn(16, 151_936, generator=rows) * spread
+    sources = [torch.Generator().manual_seed(seed) for seed in range(16)]
+    nucleus = Decoding(temperature=1.0, top_p=0.9)
+    ratio = compare(
+        benchmark,
+        lambda: choose(logits, [Choice(nucleus, [], source) for source in sources]),
+        lambda: sample_plainly(logits, nucleus.top_p, sources),
+        rounds=7,
+        clock=process_time,
+    )
+    kept = [int((row > 0).sum()) for row in probabilities(logits, nucleus)]
+    print(f"\nnuclei of {min(kept)} to {max(kept)} tokens: sampling a batch is {ratio} faster")
+    assert ratio.median > least

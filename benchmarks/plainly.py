@@ -2,8 +2,8 @@
 
 A drawing has two separate passes per step. Each decodes the latent, looks at the picture, embeds
 its patches once more, runs the backbone over a cache that grows by copying, and crops the cache
-again. Answers are decoded one by one. The cache is transformers' own, so nothing here shares code
-with the session that is measured beyond the layers.
+again. Answers are decoded one by one, and scored each behind a prompt of its own. The cache is
+transformers' own, so nothing here shares code with the session that is measured beyond the layers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model_adapters.cheers.schedule import step_sizes
 from model_adapters.cheers.sequence import unconditional
 from model_adapters.cheers.session import read_prompts
 
-__all__ = ["answer_plainly", "draw_plainly"]
+__all__ = ["answer_plainly", "draw_plainly", "sample_plainly", "score_plainly"]
 
 
 class _Branch:
@@ -74,6 +74,42 @@ def draw_plainly(
 def answer_plainly(model: CheersModel, prompts: Sequence[Prompt], tokens: int) -> list[list[int]]:
     """Greedy ids of each prompt by itself, up to an end token or `tokens` of them."""
     return [_greedy(_Branch(model, [prompt]), tokens) for prompt in prompts]
+
+
+def sample_plainly(
+    logits: Tensor, top_p: float, generators: Sequence[torch.Generator]
+) -> list[int]:
+    """A token of each row (rows, vocabulary) from its nucleus: all sorted, row by row."""
+    return [
+        _from_nucleus(row.softmax(-1), top_p, generator)
+        for row, generator in zip(logits, generators, strict=True)
+    ]
+
+
+def _from_nucleus(chances: Tensor, top_p: float, generator: torch.Generator) -> int:
+    ordered, ids = chances.sort(descending=True)
+    kept = ordered.masked_fill(ordered.cumsum(-1) - ordered >= top_p, 0)
+    return int(ids[torch.multinomial(kept, 1, generator=generator)])
+
+
+@torch.no_grad()
+def score_plainly(
+    model: CheersModel, prompts: Sequence[Prompt], answers: Sequence[Sequence[int]]
+) -> list[float]:
+    """Log-likelihood in nats of each answer, in one pass over its prompt and itself."""
+    return [
+        _likelihood(model, prompt, list(answer))
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+
+
+def _likelihood(model: CheersModel, prompt: Prompt, answer: list[int]) -> float:
+    layout, tokens = read_prompts(model, [prompt._replace(ids=[*prompt.ids, *answer])])
+    (hidden,) = model.model.language_model(
+        model.embed(layout, tokens), layout.attention(), layout.positions
+    )
+    scores = model.lm_head(hidden[-1 - len(answer) : -1]).log_softmax(-1)
+    return float(scores.gather(1, torch.tensor(answer, device=scores.device)[:, None]).sum())
 
 
 def _greedy(branch: _Branch, tokens: int) -> list[int]:

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL_CAPABILITIES", "CheersAdapter"]
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raised when the same weights and requests would give other responses."""
 
 ALL_CAPABILITIES = frozenset(Capability)
@@ -270,7 +270,7 @@ class CheersAdapter(ModelAdapter):
     @as_stated
     @tuned
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
-        """Score every continuation of a batch in one pass."""
+        """Score every continuation of a batch; a prompt is run once for all that follow it."""
         from model_adapters.cheers import loglikelihood
 
         watch = _Watch(requests)

@@ -14,7 +14,7 @@ from model_adapters.cheers.beam import beam_search
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import Looks
 from model_adapters.cheers.prompt import Prompt
-from model_adapters.cheers.sampling import Decoding, FinishReason, choose
+from model_adapters.cheers.sampling import Choice, Decoding, FinishReason, choose
 from model_adapters.cheers.session import Ablations, Session, open_session
 
 __all__ = ["Decoding", "Later", "TextResult", "cut", "decode_text", "generate_text", "per_sample"]
@@ -175,24 +175,19 @@ class _Waiting:
 def _advance_all(
     session: Session, rows: Sequence[_Row], im_start: int
 ) -> list[FinishReason | None]:
-    """Give every row its next token; greedy ones wait for the device once, together."""
-    logits = session.logits()
-    likeliest = logits.argmax(-1).tolist()
+    """Give every row its next token; they're chosen, and waited for, together."""
+    asked = [Choice(row.decoding, row.ids, row.generator) for row in rows]
+    tokens = choose(session.logits(), asked)
     return [
-        _advance(row, logits[place], likeliest[place], session.room(place), im_start)
+        _advance(row, tokens[place], session.room(place), im_start)
         for place, row in enumerate(rows)
     ]
 
 
-def _advance(
-    row: _Row, logits: torch.Tensor, likeliest: int, room: int, im_start: int
-) -> FinishReason | None:
+def _advance(row: _Row, token: int, room: int, im_start: int) -> FinishReason | None:
     """Give a row its next token; why it ends, or None while it goes on."""
     if room < 1:
         return "context"
-    token = likeliest
-    if row.decoding.temperature > 0 or row.decoding.repetition_penalty != 1.0:
-        token = choose(logits, row.decoding, row.ids, row.generator)
     row.ids.append(token)
     if token in row.stops:
         return "image" if token == im_start else "stop"

@@ -13,10 +13,11 @@ from torch import Tensor
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.decoding import TextResult, decode_text, per_sample
 from model_adapters.cheers.model import CheersModel
+from model_adapters.cheers.prefix import Looks
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampler import ImageSettings, Step, StepCallback, draw
 from model_adapters.cheers.sampling import Decoding, FinishReason
-from model_adapters.cheers.session import Session, open_session
+from model_adapters.cheers.session import Session, encode_images, open_session
 
 __all__ = [
     "ImageResult",
@@ -84,7 +85,7 @@ def generate_image(
         ContextLengthError: a prompt and its image do not fit the context.
     """
     starts = [item.float() for item in noise]
-    return _in_groups(model, prompts, starts, settings, text=text, callback=callback, editing=False)
+    return _in_groups(model, prompts, starts, settings, text=text, callback=callback)
 
 
 def edit_image(
@@ -116,12 +117,7 @@ def edit_image(
         ValueError: a prompt has no image to edit.
     """
     chosen = sources if sources is not None else [_source(prompt) for prompt in prompts]
-    items = _settings_list(settings, len(prompts))
-    starts = [
-        _edit_start(model, source, one_noise, item.edit_start)
-        for source, one_noise, item in zip(chosen, noise, items, strict=True)
-    ]
-    return _in_groups(model, prompts, starts, items, text=text, callback=callback, editing=True)
+    return _in_groups(model, prompts, noise, settings, text=text, callback=callback, sources=chosen)
 
 
 @torch.no_grad()
@@ -204,21 +200,34 @@ def _in_groups(
     *,
     text: Decoding | None,
     callback: StepCallback | None,
-    editing: bool,
+    sources: Sequence[Tensor] | None = None,
 ) -> list[ImageResult]:
-    """Draw samples of equal settings and size together."""
+    """Draw samples of equal settings and size together, from their sources where they have any."""
     items = _settings_list(settings, len(prompts))
+    origins = list(sources) if sources is not None else [None] * len(prompts)
     groups: dict[tuple[ImageSettings, torch.Size], list[int]] = defaultdict(list)
-    for index, (item, start) in enumerate(zip(items, starts, strict=True)):
+    for index, (item, start, _) in enumerate(zip(items, starts, origins, strict=True)):
         groups[item, start.shape].append(index)
     results: dict[int, ImageResult] = {}
     for (item, _), members in groups.items():
         mine = [prompts[index] for index in members]
         latents = torch.stack([starts[index] for index in members])
         room = latents[0, 0].numel() // 4 + 1  # the image's tokens, and `<im_end>`
-        session = open_session(model, mine, guided=item.guided, ablations=item.ablations, room=room)
+        looks = Looks()
+        session = open_session(
+            model, mine, guided=item.guided, ablations=item.ablations, room=room, looks=looks
+        )
+        if sources is not None:
+            clean = encode_images(model, [sources[index] for index in members], looks)
+            latents = _edit_starts(clean, latents, item.edit_start)
         drawn = _draw_group(
-            session, latents, item, text=text, callback=callback, editing=editing, last=text is None
+            session,
+            latents,
+            item,
+            text=text,
+            callback=callback,
+            editing=sources is not None,
+            last=text is None,
         )
         results.update(zip(members, drawn, strict=True))
     return [results[index] for index in range(len(prompts))]
@@ -268,11 +277,8 @@ def _draw_group(
     ]
 
 
-def _edit_start(model: CheersModel, source: Tensor, noise: Tensor, start: float) -> Tensor:
-    """Where the path of an edit begins, (C, h, w)."""
-    with torch.no_grad():
-        pixels = source[None].to(model.device, model.dtype)
-        clean = model.model.vae_model.encode(pixels)[0]
+def _edit_starts(clean: Tensor, noise: Tensor, start: float) -> Tensor:
+    """Where the paths of edits begin, between noise and sources (N, C, h, w)."""
     return start * clean + (1 - start) * noise.to(clean.device, clean.dtype)
 
 

@@ -1,19 +1,34 @@
-"""Log-likelihood of given answers, teacher-forced."""
+"""Log-likelihood of given answers, teacher-forced.
+
+Each prompt is run once, and its answers over copies of its cache. The prompt's last hidden state
+predicts an answer's first token, so answers of one token need no pass of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import fsum
 
 import msgspec
 import torch
+from torch import Tensor
 
 from model_adapters.cheers.model import CheersModel
-from model_adapters.cheers.prompt import Prompt
+from model_adapters.cheers.prefix import Looks
+from model_adapters.cheers.prompt import Prompt, check_prompts
 from model_adapters.cheers.session import (
     Ablations,
     ContextLengthError,
-    read_prompts,
+    Session,
+    open_session,
+    prompt_length,
 )
+
+CACHED_TOKENS = 32_768
+"""Tokens that the cache of prompts that are run together has room for, and again its copies."""
+
+LOGITS_AT_ONCE = 512
+"""Positions whose logits exist at once: in float32 311 MB of the released vocabulary."""
 
 
 class LogLikelihood(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,50 +48,130 @@ def loglikelihood(
     prompts: Sequence[Prompt],
     answers: Sequence[Sequence[int]],
     ablations: Ablations = Ablations(),  # noqa: B008 - frozen
+    *,
+    cached_tokens: int = CACHED_TOKENS,
 ) -> list[LogLikelihood]:
-    """Score one answer per prompt, all in one pass.
+    """Score one answer per prompt; equal prompts are run once.
 
     Args:
         model: the model.
         prompts: one per sample; any lengths.
         answers: ids of each sample's answer, at least one.
         ablations: switches.
+        cached_tokens: tokens of prompts and answers, padding included, that are run together.
+            Memory grows with it, not with the number of samples; what is longer by itself is run
+            by itself.
 
     Raises:
         ContextLengthError: a prompt and its answer do not fit the context.
+        LayoutError: images and ids of a prompt do not belong together.
         ValueError: an answer is empty.
     """
-    for row, answer in enumerate(answers):
-        if not answer:
-            raise ValueError(f"row {row}: the answer is empty; give at least one token")
-    whole = [
-        prompt._replace(ids=[*prompt.ids, *answer])
+    check_prompts(prompts, model.config)
+    wholes = [
+        prompt_length(prompt, model.config) + len(answer)
         for prompt, answer in zip(prompts, answers, strict=True)
     ]
-    layout, tokens = read_prompts(model, whole, ablations=ablations)
-    limit = model.config.text_config.max_position_embeddings
-    for row, length in enumerate(layout.lengths):
-        if length > limit:
+    _check(wholes, answers, model.config.text_config.max_position_embeddings)
+    looks, found = Looks(), dict[int, LogLikelihood]()
+    same = _equal_prompts(prompts, looks)
+    for group in _fitting([max(wholes[m] for m in members) for members in same], cached_tokens):
+        samples = [(row, m) for row, place in enumerate(group) for m in same[place]]
+        session = open_session(
+            model,
+            [prompts[same[place][0]] for place in group],
+            ablations=ablations,
+            room=max(len(answers[m]) for _, m in samples),
+            looks=looks,
+        )
+        for part in _fitting([wholes[m] for _, m in samples], cached_tokens):
+            rows, members = zip(*(samples[place] for place in part), strict=True)
+            scored = _score(session, rows, [answers[m] for m in members])
+            found.update(zip(members, scored, strict=True))
+    return [found[member] for member in range(len(prompts))]
+
+
+def _check(wholes: Sequence[int], answers: Sequence[Sequence[int]], limit: int) -> None:
+    for row, (whole, answer) in enumerate(zip(wholes, answers, strict=True)):
+        if not answer:
+            raise ValueError(f"row {row}: the answer is empty; give at least one token")
+        if whole > limit:
             raise ContextLengthError(
-                f"row {row}: prompt and answer have {length} tokens, the context holds {limit}",
+                f"row {row}: prompt and answer have {whole} tokens, the context holds {limit}",
                 "shorten the prompt",
             )
-    hidden = model.model.language_model(
-        model.embed(layout, tokens), layout.attention(), layout.positions
-    )
-    return [
-        _score(model, hidden[row, end - len(answer) - 1 : end - 1], answer)
-        for row, (end, answer) in enumerate(zip(layout.lengths, answers, strict=True))
-    ]
 
 
-def _score(model: CheersModel, hidden: torch.Tensor, answer: Sequence[int]) -> LogLikelihood:
-    """Score an answer of n ids by the n hidden states (n, width) that predict it."""
-    logits = model.lm_head(hidden).float()
-    ids = torch.tensor(list(answer), device=logits.device)
-    scores = logits.log_softmax(-1).gather(1, ids[:, None])[:, 0]
-    return LogLikelihood(
-        total=float(scores.double().sum()),
-        tokens=scores.tolist(),
-        greedy=bool((logits.argmax(-1) == ids).all()),
-    )
+def _equal_prompts(prompts: Sequence[Prompt], looks: Looks) -> list[list[int]]:
+    """Places of equal prompts, together."""
+    places: dict[tuple[object, ...], list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        dummy = prompt.dummy is not None
+        key = (dummy, tuple(prompt.ids), *map(looks.digest, prompt.images))
+        places.setdefault(key, []).append(place)
+    return list(places.values())
+
+
+def _fitting(lengths: Sequence[int], budget: int) -> Iterator[range]:
+    """Places of neighbours whose tokens, padded to one length, fit the budget; one at least."""
+    start = 0
+    while start < len(lengths):
+        end, longest = start + 1, lengths[start]
+        while end < len(lengths):
+            longest = max(longest, lengths[end])
+            if longest * (end + 1 - start) > budget:
+                break
+            end += 1
+        yield range(start, end)
+        start = end
+
+
+def _score(
+    session: Session, rows: Sequence[int], answers: Sequence[Sequence[int]]
+) -> list[LogLikelihood]:
+    """Score answers, each behind the prompt in one of the session's rows."""
+    scores = _Scores(session.model, answers)
+    scores.add(0, session.last[list(rows)][:, None])
+    texts = [answer[:-1] for answer in answers]  # the last token is predicted, and not read
+    if any(texts):
+        for start, hidden in session.select(rows).read(texts):
+            scores.add(start + 1, hidden)
+    return scores.results()
+
+
+class _Scores:
+    """Log-probabilities of answers' tokens as the hidden states that predict them come in."""
+
+    def __init__(self, model: CheersModel, answers: Sequence[Sequence[int]]) -> None:
+        self._model = model
+        self._answers = answers
+        self._tokens: list[list[float]] = [[] for _ in answers]
+        self._likeliest: list[list[bool]] = [[] for _ in answers]
+
+    def add(self, start: int, hidden: Tensor) -> None:
+        """Take the hidden states (rows, count, width) that predict the tokens from `start` on."""
+        ids = [answer[start : start + hidden.shape[1]] for answer in self._answers]
+        valid = torch.cat([states[: len(row)] for states, row in zip(hidden, ids, strict=True)])
+        owners = [place for place, row in enumerate(ids) for _ in row]
+        predicted = self._predicted(valid, [token for row in ids for token in row])
+        for place, (score, likeliest) in zip(owners, predicted, strict=True):
+            self._tokens[place].append(score)
+            self._likeliest[place].append(likeliest)
+
+    def _predicted(self, hidden: Tensor, ids: Sequence[int]) -> Iterator[tuple[float, bool]]:
+        """Log-probability of each of n ids by hidden states (n, width); whether it's likeliest."""
+        wanted = torch.tensor(ids, device=hidden.device)
+        for start in range(0, len(wanted), LOGITS_AT_ONCE):
+            piece = slice(start, start + LOGITS_AT_ONCE)
+            states, tokens = hidden[piece], wanted[piece]
+            logits = self._model.lm_head(states).float()
+            scores = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(-1)
+            likeliest = logits.argmax(-1) == tokens
+            yield from zip(scores.tolist(), likeliest.tolist(), strict=True)
+
+    def results(self) -> list[LogLikelihood]:
+        """What came of each answer."""
+        return [
+            LogLikelihood(total=fsum(tokens), tokens=tokens, greedy=all(likeliest))
+            for tokens, likeliest in zip(self._tokens, self._likeliest, strict=True)
+        ]

@@ -1,8 +1,9 @@
-"""Choose the next token of one row."""
+"""Choose the next token of each row."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 import torch
@@ -10,6 +11,9 @@ from torch import Tensor
 
 FinishReason = Literal["stop", "length", "context", "image"]
 """Why a text ended: an end token, the budget, the context length, or an image that begins."""
+
+_USUAL_NUCLEUS = 1024
+"""Likeliest tokens that are sorted first for top-p; only where they don't reach it are more."""
 
 
 class Decoding(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +24,7 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     """0 takes the likeliest token; above, tokens are sampled from logits / temperature."""
     top_p: float = 1.0
-    """Sample from the smallest set of tokens whose probabilities reach this; 1 is all."""
+    """Sample from the likeliest tokens whose probabilities just reach this; 1 is all."""
     top_k: int = 0
     """Sample from this many likeliest tokens; 0 is all."""
     num_beams: int = 1
@@ -58,40 +62,113 @@ def penalise(logits: Tensor, generated: list[int], penalty: float) -> Tensor:
 
 
 def probabilities(logits: Tensor, decoding: Decoding) -> Tensor:
-    """Probabilities (vocabulary,) after temperature, top-k and top-p.
+    """Probabilities (..., vocabulary) after temperature, top-k and top-p.
+
+    Tokens as likely as the last that is kept are kept with it, so that no order among equals
+    decides.
 
     Example:
         >>> probabilities(torch.tensor([2.0, 1.0, 0.0]), Decoding(temperature=1.0, top_k=1))
         tensor([1., 0., 0.])
     """
     scaled = logits / decoding.temperature
-    if 0 < decoding.top_k < len(scaled):
-        smallest = scaled.topk(decoding.top_k).values[-1]
+    if 0 < decoding.top_k < scaled.shape[-1]:
+        smallest = scaled.topk(decoding.top_k).values[..., -1:]
         scaled = scaled.masked_fill(scaled < smallest, -torch.inf)
+    found = scaled.softmax(-1)
     if decoding.top_p < 1.0:
-        ordered, order = scaled.softmax(-1).sort(descending=True)
-        before = ordered.cumsum(-1) - ordered
-        scaled = scaled.index_fill(0, order[before >= decoding.top_p], -torch.inf)
-    return scaled.softmax(-1)
+        found = found.masked_fill(found < _nucleus_end(found, decoding.top_p), 0.0)
+        found = found / found.sum(-1, keepdim=True)
+    return found
 
 
-def choose(
-    logits: Tensor, decoding: Decoding, generated: list[int], generator: torch.Generator | None
-) -> int:
-    """The next token of one row.
+def _nucleus_end(chances: Tensor, reach: float) -> Tensor:
+    """The smallest probability (..., 1) among the likeliest that reach a sum together."""
+    count, vocabulary = _USUAL_NUCLEUS, chances.shape[-1]
+    first = chances.topk(min(count, vocabulary)).values
+    while count < vocabulary and bool((first.sum(-1, dtype=torch.float64) < reach).any()):
+        count *= 8
+        first = chances.topk(min(count, vocabulary)).values
+    before = first.cumsum(-1, dtype=torch.float64) - first
+    return first.gather(-1, (before < reach).sum(-1, keepdim=True) - 1)
+
+
+def draw(chances: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw an id for each row by inverting its cumulative distribution.
+
+    The sums are of integers, 2^-40 each: they're exact, so a row's id depends neither on the
+    rows beside it nor on the order of summation, and no id without a chance is ever drawn.
 
     Args:
-        logits: its logits (vocabulary,), float32.
-        decoding: its settings.
-        generated: ids it has generated so far.
-        generator: its own CPU generator; needed where the temperature is above zero.
+        chances: probabilities (rows, vocabulary), float32.
+        uniforms: one number in [0, 1) per row (rows,), float64.
 
     Raises:
-        ValueError: sampling was asked for without a generator.
+        ValueError: a row's probabilities aren't numbers.
+
+    Example:
+        >>> chances = torch.tensor([[0.5, 0.0, 0.5], [0.5, 0.0, 0.5]])
+        >>> draw(chances, torch.tensor([0.4, 0.6], dtype=torch.float64))
+        tensor([0, 2])
     """
-    logits = penalise(logits, generated, decoding.repetition_penalty)
-    if decoding.temperature == 0:
-        return int(logits.argmax())
-    if generator is None:
+    reached = (chances * 2.0**40).long().cumsum(-1)
+    total = reached[:, -1:]
+    if bool((total < 1).any()):
+        raise ValueError("the logits of a row aren't numbers: nothing can be sampled from them")
+    target = (uniforms[:, None] * total).long().minimum(total - 1)
+    return torch.searchsorted(reached, target, right=True)[:, 0]
+
+
+class Choice(NamedTuple):
+    """What decides on the next token of one row beside its logits."""
+
+    decoding: Decoding
+    """Its settings."""
+    generated: list[int]
+    """Ids it has generated so far."""
+    generator: torch.Generator | None
+    """Its own CPU generator; needed where the temperature is above zero."""
+
+
+def choose(logits: Tensor, rows: Sequence[Choice]) -> list[int]:
+    """The next token of each row; rows of equal settings are sampled together.
+
+    A row that samples takes one number of its own generator, so its token doesn't depend on the
+    others.
+
+    Args:
+        logits: their logits (rows, vocabulary), float32.
+        rows: what else decides.
+
+    Raises:
+        ValueError: sampling was asked for without a generator, or from what aren't numbers.
+    """
+    if any(row.decoding.repetition_penalty != 1.0 for row in rows):
+        each = zip(logits, rows, strict=True)
+        logits = torch.stack(
+            [penalise(own, r.generated, r.decoding.repetition_penalty) for own, r in each]
+        )
+    tokens: list[int] = logits.argmax(-1).tolist()
+    for places in _alike(rows):
+        uniforms = torch.tensor([_uniform(rows[place]) for place in places], dtype=torch.float64)
+        chances = probabilities(logits[places], rows[places[0]].decoding)
+        drawn = draw(chances, uniforms.to(chances.device)).tolist()
+        for place, token in zip(places, drawn, strict=True):
+            tokens[place] = token
+    return tokens
+
+
+def _alike(rows: Sequence[Choice]) -> list[list[int]]:
+    """Places of the rows that sample, those of equal settings together."""
+    places: dict[tuple[float, float, int], list[int]] = {}
+    for place, (decoding, *_) in enumerate(rows):
+        if decoding.temperature > 0:
+            key = (decoding.temperature, decoding.top_p, decoding.top_k)
+            places.setdefault(key, []).append(place)
+    return list(places.values())
+
+
+def _uniform(row: Choice) -> float:
+    if row.generator is None:
         raise ValueError("sampling with a temperature needs a generator for the row")
-    return int(torch.multinomial(probabilities(logits.cpu(), decoding), 1, generator=generator))
+    return float(torch.rand((), generator=row.generator, dtype=torch.float64))

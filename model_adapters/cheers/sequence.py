@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from harness.errors import AdapterError
 from model_adapters.cheers.config import SpecialTokenIds
@@ -45,14 +46,22 @@ class Layout(NamedTuple):
 
         Padding sees padding, so that its softmax has something to run over; nobody else does.
         """
-        length = self.ids.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool, device=self.ids.device).tril()
-        same_image = (self.block[:, :, None] == self.block[:, None, :]) & (
-            self.block[:, :, None] > 0
-        )
-        both_valid = self.valid[:, :, None] & self.valid[:, None, :]
-        both_padding = ~self.valid[:, :, None] & ~self.valid[:, None, :]
-        return ((causal | same_image) & both_valid) | both_padding
+        # Each query sees one run of keys, so that nothing of the mask's size stands beside it.
+        columns = self.positions[:1]
+        lengths = self.valid.sum(1, keepdim=True)
+        last = torch.where(self.valid, self._last_seen(), columns[:, -1:])
+        allowed = columns <= last[..., None]
+        if not self.valid.all():
+            first = torch.where(self.valid, 0, lengths)
+            allowed &= columns >= first[..., None]
+        return allowed
+
+    def _last_seen(self) -> Tensor:
+        """Last position (B, L) that each token sees: itself, or the end of its image."""
+        positions, following = self.positions, F.pad(self.block[:, 1:], (0, 1))
+        ends = torch.where(self.block != following, positions, self.ids.shape[1])
+        image_end = ends.flip(1).cummin(1).values.flip(1)
+        return torch.where(self.block > 0, image_end, positions)
 
     def to(self, device: torch.device) -> Layout:
         """The same layout on another device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -15,9 +15,12 @@ from model_adapters.cheers.backbone import window_mask
 from model_adapters.cheers.cache import KVCache, Window
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.model import CheersModel
-from model_adapters.cheers.prefix import Looks, Split, split
+from model_adapters.cheers.prefix import Looks, Split, apart, split
 from model_adapters.cheers.prompt import Prompt, check_prompts
 from model_adapters.cheers.sequence import Layout, lay_out, unconditional
+
+PASS_TOKENS = 2048
+"""Tokens of a text that one pass runs in each row, which bounds what it needs beside the cache."""
 
 
 class ContextLengthError(AdapterError):
@@ -88,6 +91,29 @@ class Session:
         self.cache.commit([1] * self.cache.rows)
 
     @torch.no_grad()
+    def read(self, texts: Sequence[Sequence[int]]) -> Iterator[tuple[int, Tensor]]:
+        """Append a text to each row, in passes of bounded length.
+
+        Args:
+            texts: ids of each row, twins included; any lengths.
+
+        Yields:
+            Where in the texts a pass begins, and its hidden states (rows, count, width). Those
+            behind the end of a row's text mean nothing.
+        """
+        text_model = self.model.model.language_model
+        longest = max(map(len, texts), default=0)
+        for start in range(0, longest, PASS_TOKENS):
+            count = min(PASS_TOKENS, longest - start)
+            ids = [list(text[start : start + count]) for text in texts]
+            padded = torch.tensor([row + [0] * (count - len(row)) for row in ids])
+            embeds = text_model.embed_tokens(padded.to(self.model.device))
+            hidden = self.run(embeds, self.cache.window(count), causal=True)
+            self.last = _last(hidden, [len(row) for row in ids], self.last)
+            self.cache.commit([len(row) for row in ids])
+            yield start, hidden
+
+    @torch.no_grad()
     def run(self, embeds: Tensor, window: Window, *, causal: bool) -> Tensor:
         """Run new tokens (rows, count, width) over the cached past; nothing is committed."""
         allowed = window_mask(window, causal=causal)
@@ -132,6 +158,7 @@ def open_session(
 
     Pictures of equal content are seen once, and what several prompts have in common up to their
     last picture is run once: questions about one picture, a prompt and its unconditional twin.
+    A long text behind the pictures goes through in passes of bounded length.
 
     Args:
         model: the model.
@@ -139,8 +166,8 @@ def open_session(
         guided: whether to prefill unconditional twins for classifier-free guidance.
         ablations: switches.
         room: tokens behind the prompts that the cache has columns for from the start.
-        share: False runs every prompt from its first token, for measurements; the result is the
-            same up to rounding.
+        share: False runs every prompt whole from its first token, for measurements; the result
+            is the same up to rounding.
         looks: pictures that were seen before, with the same switches; see `read_prompts`.
 
     Raises:
@@ -152,9 +179,12 @@ def open_session(
     rows = list(prompts)
     if guided:
         rows += [p._replace(ids=unconditional(p.ids, special)) for p in prompts]
-    lengths = [_length(prompt, model.config) for prompt in rows]
+    lengths = [prompt_length(prompt, model.config) for prompt in rows]
     _check_context(lengths, model.config.text_config.max_position_embeddings)
-    parts = split(rows, special) if share else None
+    looks = looks or Looks()
+    parts = split(rows, special, looks) if share else None
+    if parts is None and share and any(len(prompt.ids) > PASS_TOKENS for prompt in rows):
+        parts = apart(rows, special)
     see = partial(read_prompts, model, ablations=ablations, looks=looks)
     if parts is None:
         last, cache = _run_whole(model, rows, see, room)
@@ -180,29 +210,27 @@ def _run_in_parts(
     model: CheersModel, parts: Split, see: _Read, columns: int
 ) -> tuple[Tensor, KVCache]:
     """Prefill each beginning once, then all that follows over copies of its cache."""
-    _, heads = _run_whole(model, parts.heads, see, 0)
-    cache = heads.select(parts.place, columns)
-    lengths = [len(tail) for tail in parts.tails]
-    window = cache.window(max(lengths))
-    ids = torch.tensor([tail + [0] * (window.count - len(tail)) for tail in parts.tails])
-    text = model.model.language_model
-    hidden = text(
-        text.embed_tokens(ids.to(model.device)),
-        window_mask(window, causal=True),
-        window.positions,
-        window,
-    )
-    cache.commit(lengths)
-    return _last(hidden, lengths), cache
+    last, heads = _run_whole(model, parts.heads, see, 0)
+    session = Session(model, heads.select(parts.place, columns), last[parts.place], guided=False)
+    for _ in session.read(parts.tails):
+        pass
+    return session.last, session.cache
 
 
-def _last(hidden: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Hidden states (rows, width) of the last valid token of each row of (rows, L, width)."""
-    ends = torch.tensor(lengths, device=hidden.device) - 1
-    return hidden[torch.arange(len(ends), device=hidden.device), ends]
+def _last(hidden: Tensor, lengths: Sequence[int], before: Tensor | None = None) -> Tensor:
+    """Hidden states (rows, width) of the last valid token of each row of (rows, L, width).
+
+    Args:
+        hidden: the states.
+        lengths: valid tokens of each row.
+        before: what stands where a row has none.
+    """
+    ends = torch.tensor(lengths, device=hidden.device)
+    found = hidden[torch.arange(len(ends), device=hidden.device), ends - 1]
+    return found if before is None else torch.where((ends > 0)[:, None], found, before)
 
 
-def _length(prompt: Prompt, config: CheersConfig) -> int:
+def prompt_length(prompt: Prompt, config: CheersConfig) -> int:
     """Tokens of a prompt, those of its images included."""
     texts = len(prompt.ids) - len(prompt.pixels)
     return texts + len(prompt.images) * config.tokens_per_image
@@ -239,16 +267,26 @@ def read_prompts(
         return layout, None
     # One picture in several prompts, as where answers to one question are compared, is seen once.
     looks = looks or Looks()
-    tokens = looks.tokens(images, lambda pixels: see_images(model, pixels, ablations))
+    tokens = looks.tokens(images, partial(_see, model, ablations, looks))
     return layout, tokens.repeat(copies, 1, 1)
 
 
-def see_images(model: CheersModel, pixels: Tensor, ablations: Ablations) -> Tensor:
-    """Visual tokens (N, T, width) of images (N, 3, S, S) to understand."""
-    pixels = pixels.to(model.device, model.dtype)
+def _see(
+    model: CheersModel, ablations: Ablations, looks: Looks, images: Sequence[Tensor]
+) -> Tensor:
+    """Visual tokens (N, T, width) of images (3, S, S) to understand."""
     if not ablations.reconstruct:
-        return model.see_pixels(pixels).tokens
-    return model.see_latents(model.model.vae_model.encode(pixels)).tokens
+        return model.see_pixels(_stacked(model, images)).tokens
+    return model.see_latents(encode_images(model, images, looks)).tokens
+
+
+def encode_images(model: CheersModel, images: Sequence[Tensor], looks: Looks) -> Tensor:
+    """Latents (N, C, h, w) of images (3, S, S); those that were encoded before are known."""
+    return looks.latents(images, lambda new: model.model.vae_model.encode(_stacked(model, new)))
+
+
+def _stacked(model: CheersModel, images: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(images)).to(model.device, model.dtype)
 
 
 def prefill(

@@ -77,6 +77,17 @@ def lively_model(config: CheersConfig, seed: int = 0) -> CheersModel:
     return model.eval()
 
 
+def tokens_run(model: CheersModel, run: Callable[[], object]) -> int:
+    """How many positions, padding included, went through the backbone."""
+    seen: list[int] = []
+    handle = model.model.language_model.register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].shape[0] * args[0].shape[1])
+    )
+    run()
+    handle.remove()
+    return sum(seen)
+
+
 @pytest.fixture(scope="session")
 def config() -> CheersConfig:
     return small_config()

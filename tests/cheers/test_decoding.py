@@ -6,7 +6,7 @@ import torch
 from model_adapters.cheers.decoding import Decoding, generate_text
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
-from model_adapters.cheers.sampling import choose, penalise, probabilities
+from model_adapters.cheers.sampling import Choice, choose, penalise, probabilities
 from model_adapters.cheers.session import ContextLengthError, open_session
 from tests.cheers.conftest import SPECIAL, lively_model, small_config
 
@@ -183,7 +183,8 @@ def test_repetition_penalty_lowers_what_was_said() -> None:
     logits = torch.tensor([2.0, -2.0, 1.0])
     assert penalise(logits, [0, 1, 1], 2.0).tolist() == [1.0, -4.0, 1.0]
     assert logits.tolist() == [2.0, -2.0, 1.0]
-    assert choose(logits, Decoding(repetition_penalty=4.0), [0], None) == 2
+    asked = Choice(Decoding(repetition_penalty=4.0), [0], None)
+    assert choose(logits[None], [asked]) == [2]
 
 
 def test_sampling_without_a_generator_is_an_error(model: CheersModel) -> None:

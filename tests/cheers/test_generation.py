@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor
@@ -245,6 +246,57 @@ def test_editing_starts_between_noise_and_source(
         clean = model.model.vae_model.encode(sources)
     start = 0.4 * clean + 0.6 * torch.stack(noise[:2])
     torch.testing.assert_close(steps[0].latents, start, rtol=1e-3, atol=1e-4)
+
+
+def encoded(model: CheersModel, run: Callable[[], object]) -> int:
+    """How many pictures the VAE encodes meanwhile."""
+    counts: list[int] = []
+    handle = model.model.vae_model.encoder.register_forward_pre_hook(
+        lambda _, args: counts.append(len(args[0]))
+    )
+    run()
+    handle.remove()
+    return sum(counts)
+
+
+def test_a_source_is_encoded_once(
+    model: CheersModel, prompts: list[Prompt], noise: list[Tensor]
+) -> None:
+    """For the look at it and for the start of the path, and for several edits of it."""
+    edits = [prompts[1], prompts[1]._replace(pixels=(prompts[1].pixels[0].clone(),))]
+    assert encoded(model, lambda: edit_image(model, edits, noise[:2], SETTINGS)) == 1
+    assert encoded(model, lambda: edit_image(model, prompts[:1], noise[:1], SETTINGS)) == 2
+    other = [prompts[0].pixels[0]]
+    apart = encoded(model, lambda: edit_image(model, edits[:1], noise[:1], SETTINGS, sources=other))
+    assert apart == 2
+    direct = msgspec.structs.replace(SETTINGS, ablations=Ablations(reconstruct=False))
+    assert encoded(model, lambda: edit_image(model, edits, noise[:2], direct)) == 1
+
+
+def test_edits_of_other_settings_start_where_they_say(
+    model: CheersModel, prompts: list[Prompt], noise: list[Tensor]
+) -> None:
+    other = msgspec.structs.replace(SETTINGS, steps=5, edit_start=0.6)
+    sources = [prompts[0].pixels[1], prompts[1].pixels[0]]
+    mixed = latents_of(
+        edit_image(model, prompts[:2], noise[:2], [SETTINGS, other], sources=sources)
+    )
+    alone = torch.cat(
+        [
+            latents_of(edit_image(model, [prompt], [one], item, sources=[source]))
+            for prompt, one, item, source in zip(
+                prompts[:2], noise[:2], [SETTINGS, other], sources, strict=True
+            )
+        ]
+    )
+    torch.testing.assert_close(mixed, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_a_source_for_each_prompt_is_demanded(
+    model: CheersModel, prompts: list[Prompt], noise: list[Tensor]
+) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        edit_image(model, prompts[:2], noise[:2], SETTINGS, sources=[prompts[0].pixels[0]])
 
 
 def test_editing_nothing_is_an_error(

@@ -8,10 +8,11 @@ import torch
 
 from benchmarks.flops import shares, step_gflops
 from benchmarks.midsize import midsize_config, random_prompts
-from benchmarks.plainly import answer_plainly, draw_plainly
+from benchmarks.plainly import answer_plainly, draw_plainly, score_plainly
 from model_adapters.cheers.config import CheersConfig
 from model_adapters.cheers.decoding import Decoding, generate_text
 from model_adapters.cheers.generation import generate_image, image_noise
+from model_adapters.cheers.likelihood import loglikelihood
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.sampler import ImageSettings
@@ -57,3 +58,10 @@ def test_the_plain_answers_are_ours(model: CheersModel, ragged: list[Prompt]) ->
     ours = generate_text(model, ragged, Decoding(max_new_tokens=12))
     assert plain == [result.ids for result in ours]
     assert len({tuple(ids) for ids in plain}) > 1
+
+
+def test_the_plain_scores_are_ours(model: CheersModel, ragged: list[Prompt]) -> None:
+    prompts = [ragged[0], *ragged]
+    answers = [[3, 4], [5], [6, 7, 8], [9, 10, 11, 12], [13, 14]]
+    ours = [result.total for result in loglikelihood(model, prompts, answers)]
+    assert score_plainly(model, prompts, answers) == pytest.approx(ours, abs=1e-4)

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from model_adapters.cheers import prefix
 from model_adapters.cheers.decoding import Decoding, generate_text
+from model_adapters.cheers.likelihood import loglikelihood
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import Looks, split
 from model_adapters.cheers.prompt import Prompt
 from model_adapters.cheers.session import open_session
-from tests.cheers.conftest import SPECIAL
+from tests.cheers.conftest import SPECIAL, tokens_run
 
 Pixels = Callable[[int], Tensor]
 IMAGE = [SPECIAL.im_start, SPECIAL.image_token_index, SPECIAL.im_end]
@@ -42,9 +44,9 @@ def questions(pixels: Pixels) -> list[Prompt]:
 def test_equal_pictures_are_seen_once(pixels: Pixels) -> None:
     shown: list[int] = []
 
-    def see(images: Tensor) -> Tensor:
+    def see(images: list[Tensor]) -> Tensor:
         shown.append(len(images))
-        return images.flatten(2) * 2
+        return torch.stack(images).flatten(2) * 2
 
     looks = Looks()
     batch = [pixels(0), pixels(1), pixels(0).clone(), pixels(1)]
@@ -67,6 +69,39 @@ def test_rows_that_wait_look_at_nothing_again(model: CheersModel, questions: lis
     handle.remove()
     assert sum(shown) == 3
     assert len(shown) > 1
+
+
+@pytest.fixture
+def digested(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The pictures that were read to see whether they are equal, as it happens."""
+    seen: list[Tensor] = []
+    digest = prefix._digest
+
+    def note(image: Tensor) -> bytes:
+        seen.append(image)
+        return digest(image)
+
+    monkeypatch.setattr(prefix, "_digest", note)
+    return seen
+
+
+def test_a_picture_is_digested_once_a_call(
+    model: CheersModel, questions: list[Prompt], digested: list[Tensor]
+) -> None:
+    distinct = {id(image) for prompt in questions for image in prompt.images}
+    generate_text(model, questions, Decoding(max_new_tokens=3), slots=2)
+    assert len(digested) == len(distinct)
+    digested.clear()
+    open_session(model, questions, guided=True)
+    assert len(digested) == len(distinct)
+    digested.clear()
+    loglikelihood(model, [*questions, *questions], [[1, 2]] * len(questions) * 2)
+    assert len(digested) == len(distinct)
+
+
+def test_one_prompt_is_compared_with_nothing(pixels: Pixels, digested: list[Tensor]) -> None:
+    assert split([about(pixels, 0, 0, words=2)], SPECIAL) is None
+    assert not digested
 
 
 def test_prompts_are_cut_behind_their_last_picture(questions: list[Prompt]) -> None:
@@ -113,17 +148,6 @@ def test_answers_are_those_of_each_question_alone(
     assert together == [generate_text(model, [one], decoding)[0] for one in questions]
     assert together == generate_text(model, questions, decoding, slots=3)
     assert len({tuple(result.ids) for result in together}) > 3
-
-
-def tokens_run(model: CheersModel, run: Callable[[], object]) -> int:
-    """How many positions, padding included, went through the backbone."""
-    seen: list[int] = []
-    handle = model.model.language_model.register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].shape[0] * args[0].shape[1])
-    )
-    run()
-    handle.remove()
-    return sum(seen)
 
 
 def test_a_beginning_is_run_once(model: CheersModel, pixels: Pixels) -> None:
