@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.components import ComponentWork
+from harness.torch_support.flops import flop_counter
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +56,7 @@ def watch_parts(
         count: Count work instead of taking time.
     """
     found: dict[str, ComponentWork] = {}
-    counter = _flop_counter() if count else None
+    counter = flop_counter() if count else None
     clock: _Clock = _Counted(counter) if count else _clock(device)
     tallies: dict[str, _Tally] = {}
     handles: list[Any] = []
@@ -148,18 +149,6 @@ class _Counted(_Clock):
 
 def _clock(device: str) -> _Clock:
     return _Events(device) if device.startswith("cuda") else _Clock()
-
-
-def _flop_counter() -> Any:
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
-
-    def attention(q: Any, k: Any, v: Any, *_: object, **__: object) -> int:
-        return int(sdpa_flop_count(q, k, v))  # type: ignore[no-untyped-call]
-
-    # torch's counter knows the fused attention of GPUs alone.
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001 -- its name
-    return FlopCounterMode(display=False, custom_mapping={fused: attention})
 
 
 def _install(
