@@ -176,12 +176,28 @@ def _advance_all(
     session: Session, rows: Sequence[_Row], im_start: int
 ) -> list[FinishReason | None]:
     """Give every row its next token; greedy ones wait for the device once, together."""
-    logits = session.logits()
+    logits = _held_open(session.logits(), rows)
     likeliest = logits.argmax(-1).tolist()
     return [
         _advance(row, logits[place], likeliest[place], session.room(place), im_start)
         for place, row in enumerate(rows)
     ]
+
+
+def _held_open(logits: torch.Tensor, rows: Sequence[_Row]) -> torch.Tensor:
+    """Logits (rows, vocabulary) in which rows that are still too short can't end."""
+    short = [n for n, row in enumerate(rows) if len(row.ids) < row.decoding.min_new_tokens]
+    if not short:
+        return logits
+    logits, stops = logits.clone(), {rows[place].stops for place in short}
+    if len(short) == len(rows) and len(stops) == 1:  # the usual case, in few kernels
+        for token in next(iter(stops)):
+            logits[:, token] = -torch.inf
+        return logits
+    for place in short:
+        for token in rows[place].stops:
+            logits[place, token] = -torch.inf
+    return logits
 
 
 def _advance(

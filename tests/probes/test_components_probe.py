@@ -61,7 +61,7 @@ def roof(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 def result(model: Clockwork, context: ProbeContext, **options: Any) -> TaskResult:
-    probe = ComponentsProbe({"rounds": 3, **options})
+    probe = ComponentsProbe({"rounds": 3, "fixed_length": False, **options})
     rows = [
         ScoredSample(sample=sample, outcome=probe.measure(model, sample, context))
         for sample in probe.samples_for(model.card)

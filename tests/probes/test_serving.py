@@ -14,7 +14,7 @@ from tasks.probes.energy import Meter
 from tasks.probes.serving import ServingProbe
 from tests.probes.clockwork import Clock, Clockwork
 
-OPTIONS = {"queries": 5, "episodes": 2, "episode_queries": 12, "batch": 4}
+OPTIONS = {"queries": 5, "episodes": 2, "episode_queries": 12, "batch": 4, "fixed_length": False}
 
 
 def measured(

@@ -85,6 +85,18 @@ def test_a_golden_picture_gives_the_golden_answer(build: Build, scale: int, case
     assert response.usage.completion_tokens == len(ids)
 
 
+def test_no_answer_ends_before_it_may(build: Build):
+    """Every id but a few ends an answer, so that only the bound keeps one going."""
+    adapter = build()
+    model = adapter._parts.language.model
+    model.generation_config.eos_token_id = list(range(3, model.config.vocab_size))
+    for least, tokens in ((0, range(1, 5)), (5, range(5, 6))):
+        decoding = TextDecoding(max_new_tokens=5, min_new_tokens=least)
+        request = AnswerRequest(prompt=QUESTION, images=(picture(),), decoding=decoding)
+        (response,) = adapter.answer([request])
+        assert response.usage.completion_tokens in tokens
+
+
 def test_answers_depend_on_the_request_alone(build: Build):
     adapter = build(image_tokens="sampled")
     decoding = TextDecoding(max_new_tokens=8, temperature=0.9, top_p=0.9)
