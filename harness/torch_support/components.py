@@ -39,6 +39,10 @@ class Part(NamedTuple):
     cache_bytes: Callable[[Call], int] | None = None
     """Bytes of keys and values that a call reads and writes."""
 
+    unused: Sequence[nn.Module] = ()
+    """Modules inside that no call computes with, such as a pooling head of a checkpoint; their
+    weights are neither read nor counted."""
+
 
 @contextmanager
 def watch_parts(
@@ -62,7 +66,7 @@ def watch_parts(
     handles: list[Any] = []
     seen: set[int] = set()
     for name, part in parts.items():
-        weights = _weights(part.module, seen)
+        weights = _weights(part, seen)
         handles += _install(name, part, clock, tallies, weights, count=count)
     try:
         with counter if counter is not None else nullcontext():
@@ -188,16 +192,19 @@ def _install(
     )
 
 
-def _weights(module: nn.Module, seen: set[int]) -> _Weights:
+def _weights(part: Part, seen: set[int]) -> _Weights:
     from torch import nn
 
+    module = part.module
+    idle = {id(weight) for inner in part.unused for weight in inner.parameters()}
     tables = {
         id(weight)
         for inner in module.modules()
         if isinstance(inner, nn.Embedding)
         for weight in inner.parameters()
     }
-    every = list({id(weight): weight for weight in module.parameters()}.values())
+    distinct = {id(weight): weight for weight in module.parameters()}
+    every = [weight for key, weight in distinct.items() if key not in idle]
     own = [weight for weight in every if id(weight) not in seen]
     seen.update(map(id, every))
     read = sum(weight.nbytes for weight in every if id(weight) not in tables)

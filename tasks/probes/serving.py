@@ -191,9 +191,10 @@ class ServingProbe(CapabilityProbe):
 
     def _warm_up(self, place: _Place, capability: Capability, seed: int) -> None:
         largest = min(self._batch, self._size)
+        sizes = {1, largest, self._size % self._batch or largest}  # an episode's last batch
         # Any size may come up while requests arrive as they like.
-        sizes = range(1, largest + 1) if Scenario.SERVER in self._scenarios else {1, largest}
-        for size in sizes:
+        sizes |= set(range(1, largest + 1)) if Scenario.SERVER in self._scenarios else set()
+        for size in sorted(sizes):
             place.bench.warm_up(self._requests(capability, seed, size), self._warmup)
 
     def _requests(self, capability: Capability, seed: int, count: int) -> list[Request]:

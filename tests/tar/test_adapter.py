@@ -312,6 +312,24 @@ def test_work_of_components_is_counted_by_phase(build: Build):
     assert decoded in (tokens - 1, tokens)
 
 
+def test_weights_of_towers_are_those_that_are_computed_with(build: Build):
+    """Against autograd: a weight that took no part has no gradient."""
+    adapter = build()
+    with adapter.watch_components(count=True) as counted:
+        adapter.reconstruct([ReconstructRequest(image=picture())])
+    tok = adapter._parts.ta_tok
+    tok.requires_grad_(True)
+    pixels = torch.rand(1, 3, tok.image_size, tok.image_size)
+    tok.encoder(pixels, tok.settings.select_layer).sum().backward()
+    tower = tok.decoder.vision_model
+    width = tower.embeddings.patch_embedding.in_features
+    tower(torch.rand(1, 4, width)).sum().backward()
+    for name, module in (("ta_tok_encode", tok.encoder), ("ta_tok_decode", tower)):
+        used = sum(one.nbytes for one in module.parameters() if one.grad is not None)
+        assert 0 < counted[name].weight_bytes == used
+        assert used < sum(one.nbytes for one in module.parameters())
+
+
 def test_a_prefill_fills_the_cache_of_the_account(build: Build):
     adapter = build()
     account = adapter.vision_tokens(64, 64)
