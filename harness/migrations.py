@@ -45,6 +45,7 @@ def _add_greediness(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS: Sequence[Migration] = (
     Migration(1, ledger=_add_greediness),  # 2: responses say which continuations are greedy
+    Migration(2),  # 3: timings may say that a batch was a first one; older ones don't
 )
 """All steps, oldest first."""
 

@@ -13,6 +13,10 @@ _LEGEND = (
     "differ, `cheers-bench compare` says sample by sample."
 )
 
+_FIRSTS = (
+    "Times leave out a model's first batches of a kind and of a size wherever there are others."
+)
+
 
 def sweep_table(sweep: Sweep) -> str:
     """A row per setting, by rising cost; settings of unknown cost come last."""
@@ -24,7 +28,8 @@ def sweep_table(sweep: Sweep) -> str:
     ordered = sorted(sweep.points, key=lambda p: p.costs.get(sweep.cost, float("inf")))
     rows = [_row(point, names, costs) for point in ordered]
     title = f"{sweep.task} {sweep.protocol_hash}, {sweep.model}: {len(rows)} settings"
-    return "\n".join([title, "", columns([head, *rows], cut=False), "", _LEGEND])
+    lines = [title, "", columns([head, *rows], cut=False), "", _LEGEND]
+    return "\n".join([*lines, *((_FIRSTS, *sweep.notes) if "seconds" in costs else ())])
 
 
 def _row(point: SweepPoint, names: list[str], costs: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ _COLUMNS = (
     *("run", "model", "task", "protocol", "id", "k", "cluster", "category", "target", "data"),
     *("request", "prompt", "text", "image_path", "image_sha256", "loglikelihoods"),
     *("is_greedy", "finish_reason", "prompt_tokens", "completion_tokens", "vision_tokens", "nfe"),
-    *("ttft_s", "total_s", "batch_size", "verdict", "reason", "scores", "details"),
+    *("ttft_s", "total_s", "batch_size", "first", "verdict", "reason", "scores", "details"),
 )
 _NUMBERS = ("prompt_tokens", "completion_tokens", "vision_tokens", "nfe")
 
@@ -107,6 +107,7 @@ def _row(manifest: RunManifest, task: str, protocol: str, entry: Entry) -> dict[
         "ttft_s": response.timing.ttft_s,
         "total_s": response.timing.total_s,
         "batch_size": response.timing.batch_size if entry.response else None,
+        "first": response.timing.first and response.timing.first.value,
         "verdict": outcome.verdict.value if outcome else "missing",
         "reason": outcome.reason if outcome else "",
         "scores": outcome.scores if outcome else {},

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.costs import QUANTITIES, readable, task_costs
+from harness.costs import QUANTITIES, Spread, readable, task_costs, timing_notes
 from harness.errors import SpecError, UnknownNameError
 from harness.leaderboard import Column, Row
 from harness.names import suggest
@@ -110,19 +110,20 @@ def _trades(
         raise UnknownNameError(f"unknown cost {cost!r}", hint)
     table = read(folders)
     column = one_column(table, settings)
-    trades, notes = [], []
+    trades, notes, spreads = [], list[str](), dict[str, Spread]()
     for one in series(table, [column]):
         spread = task_costs(one.row.folder, column.task).get(cost)
         if spread is None or one.values[0] is None:
             notes.append(f"{one.label} doesn't know {QUANTITIES[cost].name} and is left out")
         else:
             trades.append(Trade(one.label, one.row, spread.p50, one.values[0]))
+            spreads[one.label] = spread
     if len(trades) < 2:
         raise SpecError(
             f"{len(trades)} of the runs know both {column.metric.name} and {QUANTITIES[cost].name}",
             "name at least two that do, or another --cost",
         )
-    return column, trades, notes
+    return column, trades, notes + timing_notes(spreads)
 
 
 def _families(trades: Sequence[Trade]) -> Iterator[list[Trade]]:

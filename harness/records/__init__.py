@@ -32,7 +32,7 @@ from harness.records.request import (
     Request,
     TextDecoding,
 )
-from harness.records.response import FinishReason, Response, StoredResponse, Timing, Usage
+from harness.records.response import FinishReason, First, Response, StoredResponse, Timing, Usage
 from harness.records.sample import Sample
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Environment",
     "Fingerprint",
     "FinishReason",
+    "First",
     "GenerateImageRequest",
     "Identity",
     "ImageDecoding",

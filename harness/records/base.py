@@ -10,7 +10,7 @@ import msgspec
 
 __all__ = ["SCHEMA_VERSION", "JsonValue", "Record", "canonical_json", "digest"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the stored records. A change that old readers can't read raises it and adds a
 migration in `harness.migrations`."""
 

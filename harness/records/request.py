@@ -40,6 +40,21 @@ class TextDecoding(Record, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     """Strings at which the answer is cut; the stop string is not part of the answer."""
 
+    min_new_tokens: int = 0
+    """Tokens that are generated before an end token may come; 0 is no bound. With `max_new_tokens`
+    equal to it an answer has a fixed length, unless a stop string or the context ends it."""
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that contradict each other.
+
+        Raises:
+            ValueError: The least number of tokens is negative, or above the greatest.
+        """
+        if not 0 <= self.min_new_tokens <= max(self.max_new_tokens, 0):
+            raise ValueError(
+                f"min_new_tokens is {self.min_new_tokens}, and max_new_tokens {self.max_new_tokens}"
+            )
+
 
 class ImageDecoding(Record, frozen=True, kw_only=True):
     """How an image is generated. A field left `None` takes the model's recorded default."""

@@ -10,7 +10,7 @@ from harness.records.base import Record
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FinishReason", "Response", "StoredResponse", "Timing", "Usage"]
+__all__ = ["FinishReason", "First", "Response", "StoredResponse", "Timing", "Usage"]
 
 
 class FinishReason(StrEnum):
@@ -42,6 +42,16 @@ class Usage(Record, frozen=True, kw_only=True):
     """Number of function evaluations: denoiser calls, each CFG branch counted."""
 
 
+class First(StrEnum):
+    """What a batch was the first of, for a model in a process: its time isn't a usual one."""
+
+    KIND = "kind"
+    """Of its kind of request: loading, initialising and compiling may be in it."""
+
+    SIZE = "size"
+    """Of its batch size, after others of its kind: compiling again may be in it."""
+
+
 class Timing(Record, frozen=True, kw_only=True):
     """When things happened, in seconds. `None` means not measured."""
 
@@ -53,6 +63,9 @@ class Timing(Record, frozen=True, kw_only=True):
 
     batch_size: int = 1
     """Requests that shared this batch."""
+
+    first: First | None = None
+    """Whether the batch was a first one; set by the engine. `None` also where it isn't known."""
 
 
 class Response(Record, frozen=True, kw_only=True):

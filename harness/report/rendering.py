@@ -14,7 +14,7 @@ from harness.report.bundle import bundle, stylesheet
 from harness.report.drawing import interval_mark
 from harness.report.encoding import script_json
 from harness.report.pairs import difference_mark
-from harness.report.views import Report, cost_rows, page_data, planes
+from harness.report.views import Report, cost_notes, cost_rows, page_data, planes
 from harness.text import visible
 
 __all__ = ["Block", "render_report"]
@@ -112,6 +112,7 @@ def _helpers(report: Report) -> dict[str, Any]:
             for group in report.groups
             if report.indexes[group.number]
         }.get,
+        "cost_notes": lambda group: cost_notes(report, group),
         "cost_rows": lambda group: cost_rows(report, group),
         "heading": heading,
         "interval_mark": interval_mark,

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.costs import QUANTITIES, Quantity, Spread, readable
+from harness.costs import QUANTITIES, Quantity, Spread, readable, timing_notes
 from harness.leaderboard import Cell, Table
 from harness.report.drawing import Mark, Point, points, spread_mark, ticks
 from harness.report.pairs import Pair
 from harness.report.runs import ReportRun, TaskGroup
 from harness.report.samples import SampleIndex
 
-__all__ = ["CostCell", "CostRow", "Plane", "Report", "cost_rows", "page_data", "planes"]
+__all__ = [
+    "CostCell",
+    "CostRow",
+    "Plane",
+    "Report",
+    "cost_notes",
+    "cost_rows",
+    "page_data",
+    "planes",
+]
 
 
 class Report(NamedTuple):
@@ -92,11 +101,21 @@ def cost_rows(report: Report, group: TaskGroup) -> tuple[list[Quantity], list[Co
     return [QUANTITIES[key] for key in keys], rows
 
 
+def cost_notes(report: Report, group: TaskGroup) -> list[str]:
+    """What one must know before comparing the runs' times."""
+    indexes = report.indexes[group.number]
+    return timing_notes(
+        {report.runs[i.run].label: i.costs["seconds"] for i in indexes if "seconds" in i.costs}
+    )
+
+
 def _cost(index: SampleIndex, key: str, spreads: Sequence[Spread]) -> CostCell | None:
     spread = index.costs.get(key)
     if spread is None:
         return None
-    low, mid, high = (readable(v, QUANTITIES[key].unit) for v in spread[1:])
+    low, mid, high = (
+        readable(v, QUANTITIES[key].unit) for v in (spread.p10, spread.p50, spread.p90)
+    )
     around = "" if spread.p10 == spread.p90 else f"{low} to {high}"
     return CostCell(mid, around, spread_mark(spread, spreads), spread.n)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from harness.adapter import ModelAdapter
 from harness.ledger import Pending
 from harness.media import pixel_hash
-from harness.records import Request, Response, Sample
+from harness.records import Request, Response, Sample, TextDecoding
 from harness.run.following import make_request
 from harness.seeds import sample_seed
 from harness.task import Task
@@ -20,6 +20,7 @@ __all__ = ["Ask", "Asked", "GroupKey", "addressed", "ask", "request_digest"]
 
 _DIGITS = 16
 _LATER = {"raw": False, "contexts": None, "rolling": False}
+_LATER_DECODING = {"min_new_tokens": 0}
 
 
 def _encode_picture(value: Any) -> str:
@@ -109,11 +110,19 @@ def _told(request: Request) -> dict[str, Any]:
 
     So a request that could be made before they existed keeps its digest.
     """
-    fields = msgspec.structs.asdict(request)
-    for name, default in _LATER.items():
-        if name in fields and fields[name] == default:
-            del fields[name]
+    fields = _without(msgspec.structs.asdict(request), _LATER)
+    if isinstance(fields.get("decoding"), TextDecoding):
+        decoding = msgspec.structs.asdict(fields["decoding"])
+        fields["decoding"] = _without(decoding, _LATER_DECODING)
     return fields
+
+
+def _without(fields: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in defaults or value != defaults[name]
+    }
 
 
 def request_digest(request: Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.adapter import ModelAdapter
+from harness.records import First
 from harness.run.asking import Ask, GroupKey
 from harness.run.settings import EngineSettings
 
@@ -13,6 +14,8 @@ __all__ = ["BatchSizes", "Batcher"]
 
 class BatchSizes:
     """Batch size of each group: the user's or the adapter's, less where memory ran out.
+
+    It lives as long as the model in its process, so it also knows which batches were first ones.
 
     Args:
         adapter: The model, asked where the user names no size.
@@ -23,6 +26,7 @@ class BatchSizes:
         self._adapter = adapter
         self._wanted = wanted
         self._sizes: dict[GroupKey, int] = {}
+        self._served: dict[type, set[int]] = {}
 
     def size(self, key: GroupKey) -> int:
         """Requests that a batch of this group may hold."""
@@ -36,6 +40,13 @@ class BatchSizes:
         """Halve the size that failed, remember it for the group, and return it."""
         self._sizes[key] = max(1, min(self.size(key), failed // 2))
         return self._sizes[key]
+
+    def served(self, key: GroupKey, count: int) -> First | None:
+        """Note that a batch was served; whether it was the model's first of its kind or size."""
+        sizes = self._served.setdefault(key.kind, set())
+        first = None if count in sizes else First.SIZE if sizes else First.KIND
+        sizes.add(count)
+        return first
 
 
 class Batcher:

@@ -61,7 +61,7 @@ def serve(adapter: ModelAdapter, batch: Sequence[Ask], sizes: BatchSizes) -> Ite
         if len(part) > sizes.size(key):  # also what was cut before the size shrank
             parts += _split(part, sizes.size(key))
             continue
-        done = _attempt(adapter, part)
+        done = _attempt(adapter, part, sizes)
         if not isinstance(done, Failure):
             yield from done
         elif len(part) == 1 or done.whole:
@@ -85,7 +85,7 @@ def _split(asks: list[Ask], size: int) -> list[list[Ask]]:
     return parts[::-1]  # the caller takes from the end
 
 
-def _attempt(adapter: ModelAdapter, asks: list[Ask]) -> list[Served] | Failure:
+def _attempt(adapter: ModelAdapter, asks: list[Ask], sizes: BatchSizes) -> list[Served] | Failure:
     requests = [ask.request for ask in asks]
     start = time.perf_counter()
     try:
@@ -99,7 +99,8 @@ def _attempt(adapter: ModelAdapter, asks: list[Ask]) -> list[Served] | Failure:
         checked = check_count(requests, responses)
     except AdapterError as error:
         return Failure(f"AdapterError: {error}", whole=True)
-    timing = Timing(total_s=seconds, batch_size=len(asks))
+    first = sizes.served(asks[0].key, len(asks))
+    timing = Timing(total_s=seconds, batch_size=len(asks), first=first)
     return [_checked(ask, r, timing) for ask, r in zip(asks, checked, strict=True)]
 
 
@@ -108,7 +109,12 @@ def _checked(ask: Ask, response: Response, measured: Timing) -> Served:
         check_response(ask.request, response)
     except AdapterError as error:
         return Served(ask, None, f"AdapterError: {error}")
-    if response.timing.total_s is None:
-        timing = msgspec.structs.replace(measured, ttft_s=response.timing.ttft_s)
-        response = msgspec.structs.replace(response, timing=timing)
-    return Served(ask, response, None)
+    timing = _completed(response.timing, measured)
+    return Served(ask, msgspec.structs.replace(response, timing=timing), None)
+
+
+def _completed(told: Timing, measured: Timing) -> Timing:
+    """What the adapter told, or what was measured; a first batch is one in either case."""
+    if told.total_s is None:
+        return msgspec.structs.replace(measured, ttft_s=told.ttft_s)
+    return msgspec.structs.replace(told, first=measured.first)

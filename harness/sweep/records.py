@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.records import JsonValue, MetricValue, Record
+from harness.records import First, JsonValue, MetricValue, Record
 
 __all__ = ["Sweep", "SweepPoint"]
 
@@ -23,6 +23,12 @@ class SweepPoint(Record, frozen=True, kw_only=True):
 
     costs: Mapping[str, float]
     """Median cost of a response by key of `harness.costs.QUANTITIES`; unknown ones are absent."""
+
+    batch_size: int | None = None
+    """Size of the batches that its times are from; `None` where nothing was timed."""
+
+    first: First | None = None
+    """What those batches were the first of; `None` where they're usual ones."""
 
     best: bool
     """Whether no other setting scores at least as much for less; ties go to the cheaper one."""
@@ -48,3 +54,6 @@ class Sweep(Record, frozen=True, kw_only=True):
 
     points: tuple[SweepPoint, ...]
     """In the order in which they were varied."""
+
+    notes: tuple[str, ...] = ()
+    """What one must know before comparing the points' times."""

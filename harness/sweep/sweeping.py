@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.costs import QUANTITIES, task_costs
+from harness.costs import QUANTITIES, Costs, task_costs, timing_notes
 from harness.errors import SpecError, UnknownNameError
 from harness.files import write_text
 from harness.layout import json_text
@@ -59,7 +59,11 @@ def sweep(
     runs = {folder_name(point): point for point in points(vary)}
     specs = [_at(spec, point, folder) for folder, point in runs.items()]
     execute_each(specs, progress=progress, command=command)
-    found = [_read(Path(spec.out), folder, point, wanted) for folder, point in runs.items()]
+    costs = {folder: task_costs(Path(spec.out) / folder, plan.task) for folder in runs}
+    found = [
+        _read(Path(spec.out), folder, point, wanted, costs[folder])
+        for folder, point in runs.items()
+    ]
     report = Sweep(
         task=plan.task,
         protocol_hash=plan.protocol.hash,
@@ -67,6 +71,7 @@ def sweep(
         metric=wanted,
         cost=cost,
         points=_marked(found, cost, lower=_lower_is_better(plan, wanted)),
+        notes=_notes({point_name(point): costs[folder] for folder, point in runs.items()}),
     )
     write_text(Path(spec.out) / SWEEP_FILE, json_text(report))
     return report
@@ -114,17 +119,26 @@ def _at(spec: RunSpec, point: Mapping[str, JsonValue], folder: str) -> RunSpec:
     return msgspec.structs.replace(spec, model=ref, out=str(Path(spec.out) / folder))
 
 
-def _read(out: Path, folder: str, point: Mapping[str, JsonValue], metric: str) -> SweepPoint:
+def _read(
+    out: Path, folder: str, point: Mapping[str, JsonValue], metric: str, costs: Costs
+) -> SweepPoint:
     with open_source(out / folder) as source:
         (result,) = source.results()
     value = next((one for one in result.metrics if one.name == metric), None)
+    timed = costs["seconds"].batches if "seconds" in costs else None
     return SweepPoint(
         args=point,
         folder=folder,
         value=value or MetricValue(name=metric, value=None, n=0),
-        costs={key: spread.p50 for key, spread in task_costs(out / folder, result.task).items()},
+        costs={key: spread.p50 for key, spread in costs.items()},
+        batch_size=None if timed is None else timed.size,
+        first=None if timed is None else timed.first,
         best=False,
     )
+
+
+def _notes(costs: Mapping[str, Costs]) -> tuple[str, ...]:
+    return tuple(timing_notes({name: c["seconds"] for name, c in costs.items() if "seconds" in c}))
 
 
 def _marked(found: Sequence[SweepPoint], cost: str, *, lower: bool) -> tuple[SweepPoint, ...]:

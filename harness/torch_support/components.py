@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.components import ComponentWork
+from harness.torch_support.flops import flop_counter
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,6 +39,10 @@ class Part(NamedTuple):
     cache_bytes: Callable[[Call], int] | None = None
     """Bytes of keys and values that a call reads and writes."""
 
+    unused: Sequence[nn.Module] = ()
+    """Modules inside that no call computes with, such as a pooling head of a checkpoint; their
+    weights are neither read nor counted."""
+
 
 @contextmanager
 def watch_parts(
@@ -55,13 +60,13 @@ def watch_parts(
         count: Count work instead of taking time.
     """
     found: dict[str, ComponentWork] = {}
-    counter = _flop_counter() if count else None
+    counter = flop_counter() if count else None
     clock: _Clock = _Counted(counter) if count else _clock(device)
     tallies: dict[str, _Tally] = {}
     handles: list[Any] = []
     seen: set[int] = set()
     for name, part in parts.items():
-        weights = _weights(part.module, seen)
+        weights = _weights(part, seen)
         handles += _install(name, part, clock, tallies, weights, count=count)
     try:
         with counter if counter is not None else nullcontext():
@@ -150,18 +155,6 @@ def _clock(device: str) -> _Clock:
     return _Events(device) if device.startswith("cuda") else _Clock()
 
 
-def _flop_counter() -> Any:
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
-
-    def attention(q: Any, k: Any, v: Any, *_: object, **__: object) -> int:
-        return int(sdpa_flop_count(q, k, v))  # type: ignore[no-untyped-call]
-
-    # torch's counter knows the fused attention of GPUs alone.
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001 -- its name
-    return FlopCounterMode(display=False, custom_mapping={fused: attention})
-
-
 def _install(
     name: str,
     part: Part,
@@ -199,16 +192,19 @@ def _install(
     )
 
 
-def _weights(module: nn.Module, seen: set[int]) -> _Weights:
+def _weights(part: Part, seen: set[int]) -> _Weights:
     from torch import nn
 
+    module = part.module
+    idle = {id(weight) for inner in part.unused for weight in inner.parameters()}
     tables = {
         id(weight)
         for inner in module.modules()
         if isinstance(inner, nn.Embedding)
         for weight in inner.parameters()
     }
-    every = list({id(weight): weight for weight in module.parameters()}.values())
+    distinct = {id(weight): weight for weight in module.parameters()}
+    every = [weight for key, weight in distinct.items() if key not in idle]
     own = [weight for weight in every if id(weight) not in seen]
     seen.update(map(id, every))
     read = sum(weight.nbytes for weight in every if id(weight) not in tables)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
-from harness.records import Response
-
 __all__ = ["as_stated", "without_tf32"]
 
-R = TypeVar("R")
-"""Kind of request that a method serves."""
+Given = TypeVar("Given")
+"""What a method takes: a batch of requests, or a number of tokens."""
+
+Made = TypeVar("Made")
+"""What it gives back."""
 
 
 @contextmanager
@@ -39,16 +40,14 @@ def without_tf32() -> Iterator[None]:
         matmul.allow_tf32 = before
 
 
-def as_stated(
-    method: Callable[[Any, Sequence[R]], list[Response]],
-) -> Callable[[Any, Sequence[R]], list[Response]]:
+def as_stated(method: Callable[[Any, Given], Made]) -> Callable[[Any, Given], Made]:
     """Serve requests in the very type that the fingerprint states."""
 
     @wraps(method)
-    def served(self: Any, requests: Sequence[R]) -> list[Response]:
+    def served(self: Any, given: Given) -> Made:
         if self.dtype != "float32":
-            return method(self, requests)
+            return method(self, given)
         with without_tf32():
-            return method(self, requests)
+            return method(self, given)
 
     return served

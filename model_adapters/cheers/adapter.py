@@ -313,6 +313,8 @@ class CheersAdapter(ModelAdapter):
             self._look = look(self._checkpoint.model)
         return account(self._checkpoint.model, self._look, width, height)
 
+    @as_stated
+    @tuned
     def prefill(self, tokens: int) -> int | None:
         """Run the backbone over the tokens of one image."""
         from model_adapters.cheers.accounting import prefill

@@ -58,6 +58,7 @@ def answer_batch(
     """
     settings = Decoding(
         max_new_tokens=decoding.max_new_tokens,
+        min_new_tokens=decoding.min_new_tokens,
         temperature=decoding.temperature,
         top_p=decoding.top_p,
         num_beams=decoding.num_beams,

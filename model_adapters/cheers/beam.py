@@ -59,12 +59,14 @@ def _propose(
     beams: list[Beam], logits: torch.Tensor, session: Session, decoding: Decoding
 ) -> list[tuple[Beam, int]]:
     """Every candidate with the row of the beam that it continues."""
-    proposals: list[tuple[Beam, int]] = []
+    special, proposals = session.model.config.special_token_ids, list[tuple[Beam, int]]()
     for row, beam in enumerate(beams):
         if beam.finish_reason is not None:
             proposals.append((beam, row))
             continue
         scores = penalise(logits[row], beam.ids, decoding.repetition_penalty).log_softmax(-1)
+        if len(beam.ids) < decoding.min_new_tokens:
+            scores[[special.im_start, special.chat_end_eos, *decoding.stop_ids]] = -torch.inf
         top = scores.topk(min(decoding.num_beams, len(scores)))
         for score, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
             ids = [*beam.ids, token]

@@ -50,6 +50,8 @@ def watch_components(
 
 def _parts(model: CheersModel) -> dict[str, Part]:
     found = {name: Part(model.model.get_submodule(path)) for name, path in COMPONENTS.items()}
+    tower = found["tower"].module
+    found["tower"] = Part(tower, unused=(tower.get_submodule("head"),))
     per_token = _cache_bytes_per_token(model)
     image = model.config.tokens_per_image
     found["llm"] = Part(

@@ -177,11 +177,27 @@ def _advance_all(
 ) -> list[FinishReason | None]:
     """Give every row its next token; they're chosen, and waited for, together."""
     asked = [Choice(row.decoding, row.ids, row.generator) for row in rows]
-    tokens = choose(session.logits(), asked)
+    tokens = choose(_held_open(session.logits(), rows), asked)
     return [
         _advance(row, tokens[place], session.room(place), im_start)
         for place, row in enumerate(rows)
     ]
+
+
+def _held_open(logits: torch.Tensor, rows: Sequence[_Row]) -> torch.Tensor:
+    """Logits (rows, vocabulary) in which rows that are still too short can't end."""
+    short = [n for n, row in enumerate(rows) if len(row.ids) < row.decoding.min_new_tokens]
+    if not short:
+        return logits
+    logits, stops = logits.clone(), {rows[place].stops for place in short}
+    if len(short) == len(rows) and len(stops) == 1:  # the usual case, in few kernels
+        for token in next(iter(stops)):
+            logits[:, token] = -torch.inf
+        return logits
+    for place in short:
+        for token in rows[place].stops:
+            logits[place, token] = -torch.inf
+    return logits
 
 
 def _advance(row: _Row, token: int, room: int, im_start: int) -> FinishReason | None:

@@ -21,6 +21,8 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
 
     max_new_tokens: int = 512
     """Budget of generated tokens, the end token included."""
+    min_new_tokens: int = 0
+    """Tokens before which no end may come; 0 is no bound."""
     temperature: float = 0.0
     """0 takes the likeliest token; above, tokens are sampled from logits / temperature."""
     top_p: float = 1.0
@@ -40,6 +42,8 @@ class Decoding(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse settings that contradict each other."""
         if self.max_new_tokens < 1 or self.num_beams < 1:
             raise ValueError("max_new_tokens and num_beams must be at least 1")
+        if not 0 <= self.min_new_tokens <= self.max_new_tokens:
+            raise ValueError("min_new_tokens must be between 0 and max_new_tokens")
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise ValueError("temperature and top_k must not be negative, top_p in (0, 1]")
         if self.num_beams > 1 and self.temperature > 0:

@@ -6,13 +6,13 @@ default is part of the fingerprint all the same. Importing this module imports n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from harness.errors import SpecError
-from harness.records import JsonValue, Record, Response
+from harness.records import JsonValue, Record
 from harness.torch_support import one_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPILED", "Speed", "tuned"]
 
-R = TypeVar("R")
-"""Kind of request that a method serves."""
+Given = TypeVar("Given")
+"""What a method takes: a batch of requests, or a number of tokens."""
+
+Made = TypeVar("Made")
+"""What it gives back."""
 
 COMPILED = (
     "vae_decoder_projector",
@@ -132,15 +135,13 @@ class Speed(Record, frozen=True, kw_only=True):
             yield
 
 
-def tuned(
-    method: Callable[[Any, Sequence[R]], list[Response]],
-) -> Callable[[Any, Sequence[R]], list[Response]]:
+def tuned(method: Callable[[Any, Given], Made]) -> Callable[[Any, Given], Made]:
     """Serve requests with the adapter's attention kernel."""
 
     @wraps(method)
-    def served(self: Any, requests: Sequence[R]) -> list[Response]:
+    def served(self: Any, given: Given) -> Made:
         with self.speed.kernels():
-            return method(self, requests)
+            return method(self, given)
 
     return served
 

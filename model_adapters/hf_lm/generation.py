@@ -99,6 +99,9 @@ def _config(lm: LanguageModel, decoding: TextDecoding) -> Any:
     config.temperature = config.top_p = config.top_k = None
     config.max_length = None
     config.max_new_tokens = decoding.max_new_tokens
+    if decoding.min_new_tokens:
+        config.min_new_tokens = decoding.min_new_tokens
+        config.eos_token_id = sorted(_ends(lm)) or None
     config.num_beams = decoding.num_beams
     config.pad_token_id = lm.pad
     return config

@@ -192,6 +192,7 @@ class HFVisionLanguage(ModelAdapter):
 
         return account(self._checkpoint, width, height, self._device)
 
+    @as_stated
     def prefill(self, tokens: int) -> int | None:
         """Run the language model over as many tokens; they see each other as those of text do."""
         from model_adapters.hf_vlm.watching import prefill

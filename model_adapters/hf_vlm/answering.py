@@ -79,6 +79,7 @@ def decode(
         checkpoint,
         inputs,
         max_new_tokens=max(budgets),
+        min_new_tokens=decoding.min_new_tokens or None,
         num_beams=decoding.num_beams,
         logits_processor=[sampler] if decoding.num_beams == 1 else [],
         stopping_criteria=[stops],

@@ -64,6 +64,8 @@ class OpenAIEndpoint(ModelAdapter):
         pause_s: Seconds before the second attempt, doubled before each further one.
         longest_pause_s: Longest pause, also where the server asks for one.
         max_tokens_field: `max_tokens` or `max_completion_tokens`, which some models want.
+        min_tokens: Whether the server takes vLLM's `min_tokens`; without it a request for a least
+            number of tokens is refused.
         b64_json: Whether `response_format` is sent with image generations.
         send_seed: Whether `seed` is sent, with chat completions and image generations; `off` for
             servers that refuse fields they don't know. Part of the fingerprint.
@@ -99,6 +101,7 @@ class OpenAIEndpoint(ModelAdapter):
         pause_s: float = 1.0,
         longest_pause_s: float = 120.0,
         max_tokens_field: str = "max_tokens",
+        min_tokens: bool = False,
         b64_json: bool = True,
         send_seed: bool = True,
         pin_backend: bool = True,
@@ -109,6 +112,7 @@ class OpenAIEndpoint(ModelAdapter):
         self._length_field = _checked_field(max_tokens_field)
         self._stream, self._base64 = switch("stream", stream), switch("b64_json", b64_json)
         self._seeded = switch("send_seed", send_seed)
+        self._bounded = switch("min_tokens", min_tokens)
         self._pinned = switch("pin_backend", pin_backend)
         self._extra = checked_extra(extra)
         self._concurrency = whole("concurrency", concurrency)
@@ -220,7 +224,12 @@ class OpenAIEndpoint(ModelAdapter):
         from model_adapters.openai.chat import body, read
 
         asked = body(
-            request, self._model, self._length_field, stream=self._stream, seeded=self._seeded
+            request,
+            self._model,
+            self._length_field,
+            stream=self._stream,
+            seeded=self._seeded,
+            bounded=self._bounded,
         )
         return self._transport.post("/chat/completions", {**asked, **self._extra}, read)
 

@@ -17,6 +17,7 @@ _PROTOCOL = frozenset(
         "max_completion_tokens",
         "max_tokens",
         "messages",
+        "min_tokens",
         "model",
         "n",
         "prompt",

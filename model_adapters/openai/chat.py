@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from harness.errors import AdapterError
+from harness.errors import AdapterError, CapabilityError
 from harness.records import AnswerRequest, FinishReason, TextDecoding, Timing, Usage
 from harness.rgb import as_rgb
 from harness.seeds import stream_seed
@@ -68,7 +68,13 @@ def seed_of(seed: int, stream: str) -> int:
 
 
 def body(
-    request: AnswerRequest, model: str, length_field: str, *, stream: bool, seeded: bool
+    request: AnswerRequest,
+    model: str,
+    length_field: str,
+    *,
+    stream: bool,
+    seeded: bool,
+    bounded: bool = False,
 ) -> dict[str, Any]:
     """The request as the API takes it; pictures stand before the text, as PNG data URLs.
 
@@ -78,13 +84,20 @@ def body(
         length_field: `max_tokens` or `max_completion_tokens`.
         stream: Whether the answer comes token by token.
         seeded: Whether the seed is sent.
+        bounded: Whether the server knows vLLM's `min_tokens`.
 
     Raises:
+        CapabilityError: It asks for a least number of tokens, which the server doesn't know.
         AdapterError: It asks for beams, which the API doesn't have.
     """
     decoding = request.decoding
     if decoding.num_beams > 1:
         raise AdapterError("the API has no beam search", "set num_beams=1")
+    if decoding.min_new_tokens and not bounded:
+        raise CapabilityError(
+            "OpenAI's API has no least number of tokens",
+            "for a server that takes vLLM's min_tokens: --model-arg min_tokens=on",
+        )
     pictures = [
         {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in request.images
     ]
@@ -93,6 +106,7 @@ def body(
         "model": model,
         "messages": [{"role": "user", "content": content}],
         length_field: decoding.max_new_tokens,
+        **({"min_tokens": decoding.min_new_tokens} if decoding.min_new_tokens else {}),
         **({"seed": seed_of(request.seed, "sampling")} if seeded else {}),
         **_sampling(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if stream else {}),

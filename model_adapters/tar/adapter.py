@@ -291,15 +291,18 @@ class TarAdapter(ModelAdapter):
         from model_adapters.hf_vlm.watching import language_part
 
         parts, model = self._parts, self._parts.language.model
+        encoder, decoder = parts.ta_tok.encoder, parts.ta_tok.decoder.vision_model
+        unused = encoder.unused(parts.ta_tok.settings.select_layer)
         roles = parts.detokenizer.roles if parts.detokenizer is not None else []
         found = {
-            "ta_tok_encode": Part(parts.ta_tok.encoder),
+            "ta_tok_encode": Part(encoder, unused=unused),
             "llm": language_part(model, model),
-            "ta_tok_decode": Part(parts.ta_tok.decoder.vision_model),
+            "ta_tok_decode": Part(decoder, unused=(decoder.head,)),
             **{role: Part(module) for role, module in roles},
         }
         return watch_parts(found, self._device, count=count)
 
+    @as_stated
     def prefill(self, tokens: int) -> int | None:
         """Run the language model over as many tokens."""
         from model_adapters.hf_vlm.watching import fill_cache

@@ -81,6 +81,11 @@ class ImageTower(nn.Module):
         hidden: Tensor = self.encoder(self.embeddings(pixels), select_layer % states)
         return hidden
 
+    def unused(self, select_layer: int) -> tuple[nn.Module, ...]:
+        """What `forward` with the same number computes nothing with."""
+        layers = self.encoder.layers
+        return (*layers[select_layer % (len(layers) + 1) :], self.post_layernorm, self.head)
+
 
 class CodeEmbeddings(nn.Module):
     """Code vectors with positions of a square table, resized to the grid."""

@@ -115,6 +115,8 @@ class LmEvalTask(Task):
         if output_type(self.source) != "generate_until":
             return {}
         fields: dict[str, JsonValue] = msgspec.structs.asdict(self._decoding())
+        if not fields["min_new_tokens"]:
+            del fields["min_new_tokens"]  # came later; protocols without it keep their hash
         return fields
 
     def protocol(self, seed: int, limit: int | None = None) -> Protocol:

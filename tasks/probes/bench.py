@@ -6,10 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from harness.adapter import ModelAdapter, perform
 from harness.components import ComponentWork
-from harness.errors import AdapterError
-from harness.records import Capability, Request, Response
+from harness.errors import AdapterError, CapabilityError
+from harness.records import AnswerRequest, Capability, Request, Response
 from tasks.probes.device import PeakMemory, peak_memory, waiter
 
 __all__ = ["Bench", "Timed", "Watched"]
@@ -37,9 +39,14 @@ class Watched(NamedTuple):
     memory: PeakMemory
     """Memory."""
 
+    responses: list[Response]
+    """Its responses."""
+
 
 class Bench:
     """Times calls of one adapter.
+
+    An adapter that can't hold answers to a least length says so once, and is asked without.
 
     Args:
         adapter: The model.
@@ -50,6 +57,7 @@ class Bench:
         self.device = adapter.fingerprint().device
         """Device of the adapter's fingerprint."""
         self._wait = waiter(self.device)
+        self._bounds = True
         self._warm: set[tuple[Capability, int]] = set()
 
     def warm_up(self, requests: Sequence[Request], calls: int) -> None:
@@ -67,6 +75,15 @@ class Bench:
         Raises:
             AdapterError: Responses are missing or too many.
         """
+        try:
+            return self._time(requests if self._bounds else _unbounded(requests))
+        except CapabilityError:
+            if not self._bounds or not _are_bounded(requests):
+                raise
+            self._bounds = False
+            return self._time(_unbounded(requests))
+
+    def _time(self, requests: Sequence[Request]) -> Timed:
         self._wait()
         start = time.perf_counter()
         responses = perform(self._adapter, requests)
@@ -87,10 +104,24 @@ class Bench:
             self._adapter.watch_components(count=False) as components,
         ):
             timed = self.time(requests)
-        return Watched(timed.seconds, components, memory)
+        return Watched(timed.seconds, components, memory, timed.responses)
 
     def count(self, requests: Sequence[Request]) -> Mapping[str, ComponentWork]:
         """Run one batch while operations and bytes of every component are counted."""
         with self._adapter.watch_components(count=True) as components:
             self.time(requests)
         return components
+
+
+def _are_bounded(requests: Sequence[Request]) -> bool:
+    return any(isinstance(r, AnswerRequest) and r.decoding.min_new_tokens for r in requests)
+
+
+def _unbounded(requests: Sequence[Request]) -> list[Request]:
+    """The same requests without a least number of tokens."""
+    return [_without_least(r) if isinstance(r, AnswerRequest) else r for r in requests]
+
+
+def _without_least(request: AnswerRequest) -> AnswerRequest:
+    decoding = msgspec.structs.replace(request.decoding, min_new_tokens=0)
+    return msgspec.structs.replace(request, decoding=decoding)

@@ -35,6 +35,7 @@ from harness.records import (
 )
 from harness.seeds import sample_seed
 from harness.task import ProbeContext
+from tasks.probes.answer_length import LENGTHS, answer_lengths, length_score
 from tasks.probes.bench import Bench, Watched
 from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
@@ -69,6 +70,7 @@ _WHOLE = {
     "weights_mib": _Whole("MiB", None, Direction.LOWER, "Weights of the components that ran."),
     "kv_cache_mib": _Whole("MiB", None, Direction.LOWER, "Most keys and values at once."),
     "working_mib": _Whole("MiB", None, Direction.LOWER, "Most memory held above the start's."),
+    LENGTHS: _Whole("tokens", None, Direction.NEITHER, "Median length of the batch's answers."),
     "itl_p50": _Whole("s", None, Direction.LOWER, "Inter-token latency, median of a batch."),
     "itl_p99": _Whole("s", None, Direction.LOWER, "Inter-token latency, 99th percentile."),
 }
@@ -88,7 +90,7 @@ def _metrics() -> tuple[MetricSpec, ...]:
         )
         for capability in MEASURED
         for name, what in _WHOLE.items()
-        if capability is Capability.ANSWER or not name.startswith("itl")
+        if capability is Capability.ANSWER or not name.startswith(("itl", LENGTHS))
     )
 
 
@@ -96,7 +98,7 @@ class ComponentsProbe(CapabilityProbe):
     """Times components and holds them to the machine's measured peaks.
 
     Options: `rounds`, `batch` requests at once, `warmup` calls, `image_size`, `max_new_tokens`,
-    `steps` (`null`: the model's own).
+    `fixed_length`, `steps` (`null`: the model's own).
     """
 
     metadata = TaskMetadata(
@@ -146,10 +148,13 @@ class ComponentsProbe(CapabilityProbe):
         peaks, watched = place.peaks(), place.bench.watch(requests)
         found = costs(watched.components, counted, peaks, watched.seconds)
         scores = totals(found, peaks, watched.seconds) | _memory(watched) | _itl(watched)
+        answered = capability is Capability.ANSWER
+        lengths = answer_lengths(watched.responses) if answered else {}
         return Outcome(
             verdict=Verdict.OK,
-            scores=scores,
+            scores=scores | length_score(watched.responses),
             details={
+                **lengths,
                 "seconds": watched.seconds,
                 "peaks": msgspec.structs.asdict(peaks),
                 "components": {name: msgspec.structs.asdict(one) for name, one in found.items()},
@@ -180,7 +185,7 @@ class ComponentsProbe(CapabilityProbe):
         return msgspec.structs.replace(
             result,
             metrics=(primary, *(metric for metric in others if metric.n)),
-            notes=(*result.notes, *stability_notes(judged)),
+            notes=(*result.notes, *stability_notes(judged), *self._length_notes(scored)),
             extra={
                 "components": {name: _medians(found) for name, found in rounds.items()},
                 "peaks": _peaks(rounds),

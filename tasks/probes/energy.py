@@ -2,7 +2,8 @@
 
 A GPU's counter is read through NVML (`nvmlDeviceGetTotalEnergyConsumption`, millijoules since the
 driver was loaded, Volta and later), the processor's through RAPL (`energy_uj` of powercap), which
-counts the whole package, neighbours included.
+counts whole packages, neighbours included. RAPL's `psys` counts the whole machine, packages
+included, so it's no further package; it isn't read.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ def _gpu() -> Meter:
 
 
 def _processor(powercap: Path) -> Meter:
-    packages = sorted(powercap.glob("intel-rapl:*[0-9]"))
-    packages = [path for path in packages if path.name.count(":") == 1]
+    zones = _zones(powercap)
+    packages = [zone for zone, name in zones.items() if name.startswith("package-")]
     if not packages:
-        return _absent(f"{powercap} shows no package")
+        others = ", ".join(map(repr, zones.values()))
+        return _absent(f"{powercap} shows no package" + (f", only {others}" if others else ""))
     counters = [_Counter(path) for path in packages]
     try:
         for counter in counters:
@@ -71,6 +73,12 @@ def _processor(powercap: Path) -> Meter:
     except (OSError, ValueError) as error:
         return _absent(f"{packages[0] / 'energy_uj'} can't be read ({error})")
     return Meter("rapl", "", lambda: sum(counter() for counter in counters))
+
+
+def _zones(powercap: Path) -> dict[Path, str]:
+    """RAPL's top zones with their names: one `package-N` a socket, and `psys` on some machines."""
+    paths = sorted(path for path in powercap.glob("intel-rapl:*") if path.name.count(":") == 1)
+    return {path: name.read_text().strip() for path in paths if (name := path / "name").is_file()}
 
 
 class _Counter:

@@ -83,6 +83,9 @@ class Workload(Record, frozen=True, kw_only=True):
     max_new_tokens: int
     """Upper bound on the tokens of an answer."""
 
+    fixed_length: bool = False
+    """Whether answers have exactly that many, where the adapter can hold the model to it."""
+
     steps: int | None
     """Denoising steps; `None` is the model's own number."""
 
@@ -102,7 +105,8 @@ class Workload(Record, frozen=True, kw_only=True):
 
     def text_decoding(self) -> TextDecoding:
         """Greedy decoding."""
-        return TextDecoding(max_new_tokens=self.max_new_tokens)
+        most = self.max_new_tokens
+        return TextDecoding(max_new_tokens=most, min_new_tokens=most if self.fixed_length else 0)
 
     def image_decoding(self) -> ImageDecoding:
         """The model's own decoding, but for the number of steps."""
@@ -110,7 +114,7 @@ class Workload(Record, frozen=True, kw_only=True):
 
 
 def read_workload(probe: Probe) -> Workload:
-    """The workload of a probe's options `image_size`, `max_new_tokens` and `steps`.
+    """The workload of a probe's options of the same names.
 
     Raises:
         SpecError: One is no whole number, or below 1.
@@ -118,6 +122,7 @@ def read_workload(probe: Probe) -> Workload:
     return Workload(
         image_size=probe.whole("image_size", least=1),
         max_new_tokens=probe.whole("max_new_tokens", least=1),
+        fixed_length=probe.options["fixed_length"] is True,
         steps=None if probe.options["steps"] is None else probe.whole("steps", least=1),
     )
 

@@ -31,6 +31,7 @@ from harness.records import (
 )
 from harness.seeds import sample_seed
 from harness.task import ProbeContext
+from tasks.probes.answer_length import answer_lengths
 from tasks.probes.bench import Bench
 from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
@@ -50,7 +51,8 @@ class LatencyProbe(CapabilityProbe):
     """Times every capability that the model declares.
 
     Options: `rounds` at batch size 1, `batch_rounds` at the others, `batch_sizes`, `warmup` calls,
-    `image_size` in pixels, `max_new_tokens` of an answer, `steps` (`null`: the model's own).
+    `image_size` in pixels, `max_new_tokens` of an answer, `fixed_length`, `steps` (`null`: the
+    model's own).
     """
 
     metadata = TaskMetadata(
@@ -105,11 +107,12 @@ class LatencyProbe(CapabilityProbe):
         if sample.data["what"] == _PROFILE:
             return _profiled(bench, requests)
         timed = bench.time(requests)
-        tokens = [r.usage.completion_tokens for r in timed.responses]
+        answered = Capability(str(sample.data["capability"])) is Capability.ANSWER
+        lengths = answer_lengths(timed.responses) if answered else {}
         return Outcome(
             verdict=Verdict.OK,
             scores=round_scores(timed.seconds, timed.responses),
-            details={"completion_tokens": tokens, "conditions": conditions(bench.device)},
+            details={**lengths, "conditions": conditions(bench.device)},
         )
 
     def _requests(self, sample: Sample, seed: int) -> list[Request]:
@@ -130,7 +133,7 @@ class LatencyProbe(CapabilityProbe):
         return msgspec.structs.replace(
             result,
             metrics=(primary, *(metric for metric in others if metric.n)),
-            notes=(*result.notes, *stability_notes(judged)),
+            notes=(*result.notes, *stability_notes(judged), *self._length_notes(scored)),
             extra={
                 "cv": {name: found.cv for name, found in judged.items()},
                 "profiles": profiles,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.records import Aggregation, Capability, Direction, MetricSpec, Response
+from tasks.probes.answer_length import LENGTHS, length_score
 
 __all__ = ["MEASURED", "SIZES", "category", "latency_metrics", "round_scores"]
 
@@ -48,7 +49,8 @@ def round_scores(seconds: float, responses: Sequence[Response]) -> dict[str, flo
         responses: Its responses, one or more.
 
     Returns:
-        `seconds` and `throughput` (requests/s); where the responses tell them also `ttft` (s),
+        `seconds` and `throughput` (requests/s); where the responses tell them also
+        `completion_tokens` (the batch's median), `ttft` (s),
         `tpot` (s per token behind the first, of the batch's longest answer), `tokens_per_s` and
         `nfe_per_s`, the latter two over the whole batch.
 
@@ -57,7 +59,12 @@ def round_scores(seconds: float, responses: Sequence[Response]) -> dict[str, flo
         {'seconds': 2.0, 'throughput': 1.0}
     """
     scores = {"seconds": seconds, "throughput": len(responses) / seconds}
-    return scores | _token_scores(seconds, responses) | _nfe_scores(seconds, responses)
+    return (
+        scores
+        | length_score(responses)
+        | _token_scores(seconds, responses)
+        | _nfe_scores(seconds, responses)
+    )
 
 
 def _token_scores(seconds: float, responses: Sequence[Response]) -> dict[str, float]:
@@ -88,6 +95,9 @@ def _of_capability(capability: Capability) -> list[MetricSpec]:
     if capability is Capability.ANSWER:
         specs += _quantiles(capability, "ttft", "Time to first token at batch size 1.")
         specs += _quantiles(capability, "tpot", "Time per output token at batch size 1.")
+        specs += _by_size(
+            capability, LENGTHS, "tokens", "Median length of answers.", Direction.NEITHER
+        )
         specs += _by_size(capability, "tokens_per_s", "tokens/s", "Text tokens per second.")
     if capability in _DRAWING:
         specs += _quantiles(

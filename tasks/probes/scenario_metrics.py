@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from harness.records import Aggregation, Capability, Direction, MetricSpec
+from tasks.probes.answer_length import LENGTHS, length_score
 from tasks.probes.queueing import Answered
 
 __all__ = [
@@ -77,7 +78,8 @@ def category(capability: Capability, scenario: str) -> str:
 def query_scores(one: Answered) -> dict[str, float]:
     """Times of one request; those that its response doesn't tell are absent."""
     times = {"latency": one.latency, "ttft": one.ttft, "tpot": one.tpot}
-    return {name: value for name, value in times.items() if value is not None}
+    known = {name: value for name, value in times.items() if value is not None}
+    return known | length_score([one.response])
 
 
 def throughput_scores(served: Sequence[Answered]) -> dict[str, float]:
@@ -86,6 +88,7 @@ def throughput_scores(served: Sequence[Answered]) -> dict[str, float]:
     tokens = [one.response.usage.completion_tokens for one in served]
     images = sum(one.response.image is not None for one in served)
     found = {"requests_per_s": len(served) / seconds}
+    found |= length_score([one.response for one in served])
     if all(tokens):
         found["tokens_per_s"] = sum(count or 0 for count in tokens) / seconds
     return found | ({"images_per_s": images / seconds} if images else {})
@@ -118,9 +121,17 @@ def scenario_metrics() -> tuple[MetricSpec, ...]:
     return tuple(
         spec
         for capability in SERVED
-        for make in (_single_stream, _offline, _server)
-        for spec in make(capability)
+        for scenario, make in _MAKERS.items()
+        for spec in (*make(capability), *_length(capability, scenario))
     )
+
+
+def _length(capability: Capability, scenario: str) -> Iterable[MetricSpec]:
+    if capability is Capability.ANSWER:
+        yield _spec(
+            capability, scenario, LENGTHS, "tokens", "Median length of answers.",
+            direction=Direction.NEITHER,
+        )  # fmt: skip
 
 
 def _single_stream(capability: Capability) -> Iterable[MetricSpec]:
@@ -159,6 +170,13 @@ def _server(capability: Capability) -> Iterable[MetricSpec]:
     )  # fmt: skip
 
 
+_MAKERS: Mapping[str, Callable[[Capability], Iterable[MetricSpec]]] = {
+    Scenario.SINGLE_STREAM: _single_stream,
+    Scenario.OFFLINE: _offline,
+    Scenario.SERVER: _server,
+}
+
+
 def _known(capability: Capability) -> Mapping[str, str]:
     text = capability is Capability.ANSWER
     return {name: what for name, what in _TIMES.items() if text or name != "tpot"}
@@ -178,12 +196,14 @@ def _spec(
     *,
     score: str = "",
     aggregation: Aggregation = Aggregation.MEDIAN,
+    direction: Direction | None = None,
 ) -> MetricSpec:
+    lower = Direction.LOWER if unit in ("s", "J") else Direction.HIGHER
     return MetricSpec(
         name=f"{capability.value}_{scenario.replace('-', '_')}_{name}",
         score=score or name,
         aggregation=aggregation,
-        direction=Direction.LOWER if unit in ("s", "J") else Direction.HIGHER,
+        direction=direction or lower,
         high=None if unit else 1.0,
         unit=unit,
         category=category(capability, scenario),

@@ -31,6 +31,7 @@ from harness.records import (
 )
 from harness.seeds import sample_seed
 from harness.task import ProbeContext
+from tasks.probes.answer_length import answer_lengths
 from tasks.probes.bench import Bench
 from tasks.probes.capability_probe import CapabilityProbe
 from tasks.probes.conditions import conditions
@@ -71,7 +72,7 @@ class ServingProbe(CapabilityProbe):
     `episode_queries` each; `batch` of requests at most; `rate` in requests per second, or, where it
     is `null`, `load`, a share of the offline throughput that the same process measures first;
     `latency_bound`, `ttft_bound`, `tpot_bound` in seconds for goodput; `warmup`, `image_size`,
-    `max_new_tokens`, `steps` as of probe-latency.
+    `max_new_tokens`, `fixed_length`, `steps` as of probe-latency.
     """
 
     metadata = TaskMetadata(
@@ -142,7 +143,7 @@ class ServingProbe(CapabilityProbe):
 
     def _single_stream(self, place: _Place, capability: Capability, seed: int) -> Outcome:
         (one,) = serve(self._requests(capability, seed, 1), [0.0], 1, place.bench.time)
-        return Outcome(verdict=Verdict.OK, scores=query_scores(one))
+        return Outcome(verdict=Verdict.OK, scores=query_scores(one), details=_lengths([one]))
 
     def _offline(self, place: _Place, capability: Capability, seed: int) -> Outcome:
         before = None if place.meter.read is None else place.meter.read()
@@ -153,7 +154,7 @@ class ServingProbe(CapabilityProbe):
         return Outcome(
             verdict=Verdict.OK,
             scores=scores,
-            details={"energy": place.meter.source or place.meter.reason},
+            details={"energy": place.meter.source or place.meter.reason, **_lengths(served)},
         )
 
     def _server(self, place: _Place, capability: Capability, seed: int) -> Outcome:
@@ -173,6 +174,7 @@ class ServingProbe(CapabilityProbe):
                 "waiting_at_end": sum(one.start > served[-1].arrival for one in served),
                 "arrivals": [one.arrival for one in served],
                 "latencies": [one.latency for one in served],
+                **_lengths(served),
             },
         )
 
@@ -189,9 +191,10 @@ class ServingProbe(CapabilityProbe):
 
     def _warm_up(self, place: _Place, capability: Capability, seed: int) -> None:
         largest = min(self._batch, self._size)
+        sizes = {1, largest, self._size % self._batch or largest}  # an episode's last batch
         # Any size may come up while requests arrive as they like.
-        sizes = range(1, largest + 1) if Scenario.SERVER in self._scenarios else {1, largest}
-        for size in sizes:
+        sizes |= set(range(1, largest + 1)) if Scenario.SERVER in self._scenarios else set()
+        for size in sorted(sizes):
             place.bench.warm_up(self._requests(capability, seed, size), self._warmup)
 
     def _requests(self, capability: Capability, seed: int, count: int) -> list[Request]:
@@ -207,11 +210,11 @@ class ServingProbe(CapabilityProbe):
         primary, *others = result.metrics
         gathered, slow, energy = _gathered(scored)
         judged = {name: stability(values) for name, values in gathered.items()}
-        rates = _rates(scored)
+        rates, lengths = _rates(scored), self._length_notes(scored)
         return msgspec.structs.replace(
             result,
             metrics=(primary, *(metric for metric in others if metric.n)),
-            notes=(*result.notes, *stability_notes(judged), *slow, *_rate_notes(rates)),
+            notes=(*result.notes, *stability_notes(judged), *slow, *_rate_notes(rates), *lengths),
             extra={
                 "cv": {name: found.cv for name, found in judged.items()},
                 "energy": energy,
@@ -228,6 +231,12 @@ class ServingProbe(CapabilityProbe):
                 f"{self.metadata.name}: {option} is {value!r}", "give a number above 0, or null"
             )
         return float(value)
+
+
+def _lengths(served: Sequence[Answered]) -> dict[str, JsonValue]:
+    """Lengths of answers; nothing of pictures."""
+    responses = [one.response for one in served]
+    return {} if responses[0].text is None else answer_lengths(responses)
 
 
 class _Place:

@@ -37,6 +37,7 @@ from model_adapters.cheers import COMPONENTS, answering, from_pretrained
 from model_adapters.cheers.accounting import kv_cache_bytes, prefill_flops
 from model_adapters.cheers.adapter import CheersAdapter
 from model_adapters.cheers.session import open_session
+from model_adapters.cheers.speed import Speed
 from tasks.probes.inputs import Workload, picture
 from tasks.probes.latency_metrics import MEASURED
 
@@ -594,3 +595,25 @@ def test_closing_lets_go_of_the_weights(checkpoint: Path) -> None:
     gc.collect()
     assert weights() is None
     model.close()  # twice does nothing
+
+
+def test_a_prefill_runs_as_requests_do(adapter: CheersAdapter, monkeypatch: pytest.MonkeyPatch):
+    """With the chosen attention kernel, and in the very type that is stated."""
+    inside: list[bool] = []
+    flags = torch.backends.cuda
+
+    def look(*_: object) -> None:
+        inside.append(flags.flash_sdp_enabled())
+        inside.append(flags.matmul.allow_tf32)
+
+    monkeypatch.setattr(adapter, "speed", Speed(attention="math"))
+    before, flags.matmul.allow_tf32 = flags.matmul.allow_tf32, True
+    backbone = adapter._checkpoint.model.model.language_model
+    handle = backbone.register_forward_pre_hook(look)
+    try:
+        adapter.prefill(4)
+        assert inside == [False, False]
+        assert flags.matmul.allow_tf32
+    finally:
+        handle.remove()
+        flags.matmul.allow_tf32 = before

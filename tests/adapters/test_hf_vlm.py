@@ -387,6 +387,25 @@ def test_beams_do_not_depend_on_the_batch(adapter: HFVisionLanguage):
     assert texts(adapter.answer(requests)) == texts(one_by_one(adapter, requests))
 
 
+@pytest.mark.parametrize("decoding", [{}, {"temperature": 1.0}, {"num_beams": 2}])
+def test_no_answer_ends_before_it_may(adapter: HFVisionLanguage, decoding: dict[str, Any]):
+    """All ids but a few end an answer, so that only the bound keeps one going."""
+    whole = adapter._checkpoint
+    size = whole.model.get_output_embeddings().weight.shape[0]
+    adapter._checkpoint = whole._replace(stop_ids=tuple(range(3, size)))
+    try:
+        for least, counts in ((0, {1, 2, 3, 4, 5, 6}), (6, {6})):
+            asked = TextDecoding(max_new_tokens=6, min_new_tokens=least, **decoding)
+            found = adapter.answer(questions(1, decoding=asked))
+            assert {one.usage.completion_tokens for one in found} <= counts
+            if least:
+                assert {one.finish_reason for one in found} == {FinishReason.LENGTH}
+            else:
+                assert min(one.usage.completion_tokens for one in found) < 6
+    finally:
+        adapter._checkpoint = whole
+
+
 def test_beams_with_a_temperature_are_refused(adapter: HFVisionLanguage):
     with pytest.raises(AdapterError, match="num_beams=1"):
         adapter.answer(questions(0, decoding=TextDecoding(num_beams=2, temperature=1.0)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from harness.records import AnswerRequest, GenerateImageRequest, TextDecoding
+from harness.records import AnswerRequest, FinishReason, GenerateImageRequest, TextDecoding
 from model_adapters.cheers.embedded import NANO_FOLDER, CheersNano, CheersNanoNoHFI
 from tasks.probes.inputs import picture
 
@@ -66,3 +67,15 @@ def test_its_decoding_defaults_are_its_own(nano: CheersNano):
     defaults = nano.fingerprint().defaults
     assert set(defaults) == {"steps", "cfg_scale", "alpha"}
     assert defaults["steps"] < 80  # the official number is for a far larger grid
+
+
+def test_an_answer_of_one_token_can_be_held_to_more(nano: CheersNano):
+    """The trained model answers in a word; of a fixed length it goes on."""
+    (free,) = nano.answer(QUESTIONS[:1])
+    fixed = msgspec.structs.replace(
+        QUESTIONS[0], decoding=TextDecoding(max_new_tokens=16, min_new_tokens=16)
+    )
+    (held,) = nano.answer([fixed])
+    assert free.usage.completion_tokens < 16
+    assert (held.usage.completion_tokens, held.finish_reason) == (16, FinishReason.LENGTH)
+    assert held.text.startswith(free.text)

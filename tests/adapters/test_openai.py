@@ -405,6 +405,21 @@ def test_beams_are_refused(endpoint: Any):
         endpoint().answer([AnswerRequest(prompt="a", decoding=TextDecoding(num_beams=2))])
 
 
+FIXED = AnswerRequest(prompt="a", decoding=TextDecoding(max_new_tokens=5, min_new_tokens=5))
+
+
+def test_a_least_length_is_refused_before_anything_is_sent(server: ChatServer, endpoint: Any):
+    with pytest.raises(CapabilityError, match="min_tokens=on"):
+        endpoint().answer([FIXED])
+    assert server.bodies == []
+
+
+def test_a_least_length_is_vllm_s_where_the_server_takes_it(server: ChatServer, endpoint: Any):
+    endpoint(min_tokens=True).answer([FIXED, ASK])
+    found = {body["messages"][0]["content"]: body.get("min_tokens") for body in server.bodies}
+    assert found == {"a": 5, ASK.prompt: None}
+
+
 def test_raw_text_is_refused(server: ChatServer, endpoint: Any):
     with pytest.raises(CapabilityError, match="raw_text"):
         endpoint().answer([AnswerRequest(prompt="a", raw=True)])

@@ -12,8 +12,10 @@ from harness.records import Capability, TaskResult
 from harness.registry import models
 from harness.run import execute
 from harness.runspec import ModelRef, RunSpec, TaskRef
+from harness.task import ProbeContext
 from model_adapters.cheers import COMPONENTS
 from model_adapters.cheers.adapter import CheersAdapter
+from tasks.probes.components import ComponentsProbe
 from tasks.probes.inputs import Workload
 
 
@@ -51,6 +53,8 @@ def test_every_capability_is_timed(results: Any):
     for name in ("generate_image", "answer", "edit_image", "loglikelihood", "reconstruct"):
         assert found[f"{name}_seconds_p50"] > 0
         assert found[f"{name}_throughput_b2"] > 0
+    assert found["answer_completion_tokens_b2"] == 32
+    assert not [note for note in result.notes if "terse" in note]
     assert 0 < found["answer_ttft_p50"] < found["answer_seconds_p50"]
     assert 0 < found["generate_image_ttft_p50"] < found["generate_image_seconds_p50"]
     assert found["generate_image_nfe_per_s_b1"] == pytest.approx(
@@ -89,3 +93,15 @@ def test_counted_prefill_agrees_with_the_account(adapter: CheersAdapter):
         adapter.prefill(tokens.llm_tokens)
     assert counted["llm/prefill"].flops == pytest.approx(tokens.prefill_flops, rel=1e-6)
     assert counted["llm/prefill"].cache_bytes == tokens.kv_cache_bytes
+
+
+def test_counted_answers_are_as_long_as_timed_ones(adapter: CheersAdapter, tmp_path: Path):
+    """Of a fixed length both passes run the same calls, wherever the model would have ended."""
+    probe = ComponentsProbe({"rounds": 1, "image_size": 32, "max_new_tokens": 6, "steps": 2})
+    sample = next(s for s in probe.samples() if s.category == Capability.ANSWER.value)
+    context = ProbeContext(seed=0, limit=None, batch_size=None, folder=tmp_path)
+    outcome = probe.measure(adapter, sample, context)
+    assert outcome.scores["completion_tokens"] == 6
+    assert outcome.details["completion_tokens"] == [6]
+    components: Any = outcome.details["components"]
+    assert components["llm/decode"]["calls"] == 5

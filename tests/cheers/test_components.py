@@ -87,3 +87,23 @@ def test_reconstruction_runs_images_of_any_size_in_order(
         assert result.shape == image.shape
         torch.testing.assert_close(result, alone, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(together[0], reconstruct(model, images[:1], "projector")[0])
+
+
+def test_weights_of_the_tower_are_those_that_are_computed_with(
+    model: CheersModel, ragged: list[Prompt], config: CheersConfig
+) -> None:
+    """Against autograd: a weight that took no part has no gradient."""
+    with watch_components(model, count=True) as counted:
+        generate_text(model, ragged[1:2], Decoding(max_new_tokens=1))
+    tower = model.model.vision_representation
+    with torch.enable_grad():
+        pixels = torch.rand(1, 3, config.image_size, config.image_size)
+        names = [name for name, _ in tower.named_parameters()]
+        found = torch.autograd.grad(
+            tower(pixels).hidden.sum(), list(tower.parameters()), allow_unused=True
+        )
+    used = {name for name, one in zip(names, found, strict=True) if one is not None}
+    assert used
+    weights = dict(tower.named_parameters())
+    assert counted["tower"].weight_bytes == sum(weights[name].nbytes for name in used)
+    assert counted["tower"].weight_bytes < sum(one.nbytes for one in weights.values())

@@ -199,6 +199,8 @@ def test_sampling_without_a_generator_is_an_error(model: CheersModel) -> None:
         {"temperature": -1.0},
         {"top_p": 0.0},
         {"num_beams": 2, "temperature": 0.5},
+        {"min_new_tokens": -1},
+        {"max_new_tokens": 3, "min_new_tokens": 4},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, float]) -> None:
@@ -215,3 +217,78 @@ def test_global_random_state_is_left_alone(model: CheersModel, ragged: list[Prom
     before = torch.get_rng_state()
     generate_text(model, ragged, Decoding(max_new_tokens=3, temperature=1.0), generators(4))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def plainly(
+    model: CheersModel, prompt: Prompt, decoding: Decoding, generator: torch.Generator
+) -> list[int]:
+    """A text written token by token, its ends forbidden as long as it is too short."""
+    session, ids = open_session(model, [prompt]), list[int]()
+    special = model.config.special_token_ids
+    stops = {special.chat_end_eos, special.im_start, *decoding.stop_ids}
+    while len(ids) < decoding.max_new_tokens:
+        logits = session.logits()[0].clone()
+        if len(ids) < decoding.min_new_tokens:
+            logits[sorted(stops)] = -torch.inf
+        ids.append(choose(logits, decoding, ids, generator))
+        if ids[-1] in stops:
+            break
+        session.append([ids[-1]])
+    return ids
+
+
+def all_but_few(model: CheersModel) -> tuple[int, ...]:
+    """Stop ids that leave a text three ids to go on with."""
+    return tuple(range(3, model.lm_head.out_features))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_no_text_ends_before_it_may(
+    model: CheersModel, ragged: list[Prompt], temperature: float
+) -> None:
+    """Rows of different bounds in a batch, against each text written alone."""
+    settings = [
+        Decoding(
+            max_new_tokens=7,
+            min_new_tokens=least,
+            temperature=temperature,
+            stop_ids=all_but_few(model),
+        )
+        for least in (0, 3, 7, 5)
+    ]
+    found = generate_text(model, ragged, settings, generators(4))
+    expected = [
+        plainly(model, prompt, item, source)
+        for prompt, item, source in zip(ragged, settings, generators(4), strict=True)
+    ]
+    assert [one.ids for one in found] == expected
+    assert all(
+        len(one.ids) >= item.min_new_tokens for one, item in zip(found, settings, strict=True)
+    )
+    assert len(found[0].ids) < 7
+    assert (len(found[2].ids), found[2].finish_reason) == (7, "length")
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_texts_of_a_fixed_length(model: CheersModel, ragged: list[Prompt], beams: int) -> None:
+    decoding = Decoding(
+        max_new_tokens=5, min_new_tokens=5, num_beams=beams, stop_ids=all_but_few(model)
+    )
+    for result in generate_text(model, ragged, decoding):
+        assert len(result.ids) == 5
+        assert set(result.ids) <= {0, 1, 2}
+        assert result.finish_reason == "length"
+
+
+def test_logits_that_were_looked_at_stay_as_they_are(
+    model: CheersModel, ragged: list[Prompt]
+) -> None:
+    from model_adapters.cheers.decoding import _held_open, _Row
+
+    logits = torch.zeros(2, 6)
+    rows = [_Row(n, Decoding(min_new_tokens=1), None, frozenset({2, 4})) for n in range(2)]
+    held = _held_open(logits, rows)
+    assert logits.isfinite().all()
+    assert held.isinf().nonzero().tolist() == [[0, 2], [0, 4], [1, 2], [1, 4]]
+    rows[1].ids.append(5)
+    assert _held_open(logits, rows).isinf().nonzero().tolist() == [[0, 2], [0, 4]]

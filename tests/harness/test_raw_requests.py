@@ -39,10 +39,17 @@ def test_digests_are_those_of_the_version_before_raw_requests(request_: Request,
     assert request_digest(request_) == digest
 
 
+@pytest.mark.parametrize(("least", "most"), [(-1, 4), (5, 4)])
+def test_bounds_that_contradict_each_other_are_refused(least: int, most: int):
+    with pytest.raises(ValueError, match=f"min_new_tokens is {least}, and max_new_tokens {most}"):
+        TextDecoding(min_new_tokens=least, max_new_tokens=most)
+
+
 def test_every_new_field_changes_the_digest():
     made = [
         AnswerRequest(prompt=""),
         AnswerRequest(prompt="", raw=True),
+        AnswerRequest(prompt="", decoding=TextDecoding(min_new_tokens=1)),
         LogLikelihoodRequest(prompt="", continuations=("A",)),
         LogLikelihoodRequest(prompt="", continuations=("A",), raw=True),
         LogLikelihoodRequest(prompt="", continuations=("A",), raw=True, contexts=("",)),

@@ -17,7 +17,7 @@ from tests.harness import toys
 from tests.harness.conftest import Run
 
 ALL = [task.metadata.name for task in toys.TASKS]
-TIMES = ("ttft_s", "total_s", "batch_size")
+TIMES = ("ttft_s", "total_s", "batch_size", "first")
 
 
 def content(folder: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from harness.records import (
     Capability,
     Direction,
     Fingerprint,
+    First,
     MetricSpec,
     Response,
     RunStatus,
@@ -27,7 +28,7 @@ from harness.records import (
 from harness.registry import models, tasks
 from harness.runspec import ModelRef, RunSpec, TaskRef
 from harness.sources import open_source
-from harness.sweep import points, read_vary, sweep
+from harness.sweep import Sweep, points, read_vary, sweep
 from harness.sweep.points import folder_name
 from tests.harness import toys
 
@@ -36,10 +37,16 @@ class Dial(toys.ToyModel):
     """Right in `right` of ten answers; each costs `steps` evaluations and a tenth of a second."""
 
     def __init__(
-        self, *, right: int = 5, steps: int = 1, flag: bool = False, log: str = ""
+        self,
+        *,
+        right: int = 5,
+        steps: int = 1,
+        flag: bool = False,
+        log: str = "",
+        cold: float = 0.0,
     ) -> None:
         super().__init__(log=log)
-        self.right, self.steps, self.flag = right, steps, flag
+        self.right, self.steps, self.flag, self.cold = right, steps, flag, cold
 
     def fingerprint(self) -> Fingerprint:
         given = {"right": self.right, "steps": self.steps, "flag": self.flag}
@@ -47,7 +54,8 @@ class Dial(toys.ToyModel):
 
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         self.serve(requests)
-        took = Timing(total_s=0.1 * self.steps * len(requests), batch_size=len(requests))
+        seconds, self.cold = self.cold + 0.1 * self.steps * len(requests), 0.0
+        took = Timing(total_s=seconds, batch_size=len(requests))
         return [
             Response(text=str(self._number(r)), usage=Usage(nfe=self.steps), timing=took)
             for r in requests
@@ -127,6 +135,48 @@ def test_the_same_call_resumes_and_more_points_cost_only_themselves(
     assert len(served.read_text().splitlines()) == 3 * 40
 
 
+def cold_sweep(spec: RunSpec, samples: int, batch: int, right: list[int]) -> Sweep:
+    """A model that takes 3 s before its first batch, at several settings."""
+    cold = structs.replace(
+        spec,
+        tasks=(TaskRef(task="toy-answers", options={"n": samples}),),
+        model=ModelRef(name="dial", args={**spec.model.args, "cold": 3.0}),
+        batch_size=batch,
+    )
+    return sweep(cold, {"right": right})
+
+
+def test_a_cold_start_is_no_cost_of_a_response(spec: RunSpec) -> None:
+    for point in cold_sweep(spec, 12, 4, [2, 8]).points:
+        assert point.costs["seconds"] == pytest.approx(0.1)
+        assert (point.batch_size, point.first) == (4, None)
+
+
+def test_a_second_batch_of_another_size_is_preferred_to_a_cold_one(spec: RunSpec) -> None:
+    found = cold_sweep(spec, 12, 8, [2])
+    assert found.points[0].costs["seconds"] == pytest.approx(0.1)
+    assert (found.points[0].batch_size, found.points[0].first) == (4, First.SIZE)
+    assert [note.partition(":")[0] for note in found.notes] == ["perhaps cold"]
+
+
+def test_a_single_cold_batch_is_called_cold(spec: RunSpec) -> None:
+    found = cold_sweep(spec, 1, 8, [2, 8])
+    assert [point.first for point in found.points] == [First.KIND] * 2
+    assert found.notes == (
+        "cold: times of first batches alone, with loading and compiling in them: right=2, right=8",
+    )
+    assert sweep_table(found).endswith(found.notes[0])
+
+
+def test_batch_sizes_that_differ_after_a_resume_are_kept_and_noted(spec: RunSpec) -> None:
+    cold_sweep(spec, 40, 8, [2])
+    found = cold_sweep(spec, 40, 4, [2, 8])
+    assert [point.batch_size for point in found.points] == [8, 4]
+    assert found.notes == (
+        "times are of batches of different sizes and do not compare: 4 (right=8), 8 (right=2)",
+    )
+
+
 def test_all_points_see_the_same_samples(spec: RunSpec, tmp_path: Path) -> None:
     sweep(spec, {"right": [2, 8]})
     seeds = (tmp_path / "served").read_text().splitlines()
@@ -155,7 +205,7 @@ def test_the_front_knows_which_way_is_better(
 
 def _init(self: Dial, right: int, steps: int) -> None:
     toys.ToyModel.__init__(self)
-    self.right, self.steps, self.flag = right, steps, False
+    self.right, self.steps, self.flag, self.cold = right, steps, False, 0.0
 
 
 def test_what_cannot_be_swept_is_said_before_anything_runs(spec: RunSpec, tmp_path: Path) -> None:

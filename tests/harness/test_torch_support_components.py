@@ -91,6 +91,22 @@ def test_shared_weights_are_counted_once_but_read_by_each():
     assert found["head"].traffic_bytes == 160 + 3 * 4 * 4 + 3 * 10 * 4
 
 
+def test_weights_that_no_call_uses_are_neither_read_nor_counted():
+    class Tower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(4, 4, bias=False), nn.Linear(4, 9)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body(x)
+
+    tower = Tower()
+    with watch_parts({"t": Part(tower, unused=(tower.head,))}, "cpu", count=True) as found:
+        tower(torch.zeros(1, 4))
+    assert found["t"].weight_bytes == 4 * 4 * 4
+    assert found["t"].traffic_bytes == 4 * 4 * 4 + 2 * 4 * 4
+
+
 def test_nothing_is_left_in_the_model():
     linear = nn.Linear(2, 2)
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -350,3 +351,13 @@ def test_reading_the_card_imports_no_torch():
     code = "import model_adapters.hf_lm.adapter, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_no_text_ends_before_it_may(model: HFLanguageModel, monkeypatch: pytest.MonkeyPatch):
+    """Every id but a few ends a text, so that only the bound keeps one going."""
+    config = copy.deepcopy(model._lm.model.generation_config)
+    config.eos_token_id = list(range(3, model._lm.model.config.vocab_size))
+    monkeypatch.setattr(model._lm.model, "generation_config", config)
+    (short,), (long,) = say(model, "the fox"), say(model, "the fox", min_new_tokens=10)
+    assert short.usage.completion_tokens < 10
+    assert long.usage.completion_tokens == 10

@@ -109,13 +109,25 @@ def test_radar_needs_three_categories(make_run: MakeRun):
 
 
 def test_pareto_has_a_point_for_each_run(make_run: MakeRun):
-    runs = [make_run(6, seconds=1), make_run(12, seconds=4), make_run(3, seconds=2)]
+    runs = [
+        make_run(right, seconds=seconds, batch_size=4)
+        for right, seconds in ((6, 1), (12, 4), (3, 2))
+    ]
     with styled():
         figure, notes = draw_pareto(runs, SKILL)
     step = next(line for line in figure.axes[0].lines if line.get_linestyle() == "--")
     assert step.get_xdata().tolist() == pytest.approx([1, 4])
     assert step.get_ydata().tolist() == pytest.approx([50, 100])
     assert notes == []
+
+
+def test_pareto_says_which_times_do_not_compare(make_run: MakeRun, tmp_path: Path):
+    runs = [make_run(4, batch_size=size) for size in (2, 4)]
+    notes = draw("pareto", runs, tmp_path / "x.svg", PlotSettings(cost="seconds"))
+    assert notes == [
+        "times are of batches of different sizes and do not compare: 2 (run 0), 4 (run 1)"
+    ]
+    assert draw("pareto", runs, tmp_path / "y.svg", PlotSettings(cost="nfe")) == []
 
 
 def test_pareto_leaves_out_who_does_not_know_the_cost(make_run: MakeRun):

@@ -40,7 +40,8 @@ class Clock:
 class Clockwork(ModelAdapter):
     """Answers take 1 s to the first token and 0.5 s per further token; drawings 2 s per step.
 
-    The first `cold` calls of each kind and batch size take 100 s longer.
+    The first `cold` calls of each kind and batch size take 100 s longer. Answers have `tokens`, or
+    more where more are asked for.
     """
 
     card = ModelCard(
@@ -80,12 +81,16 @@ class Clockwork(ModelAdapter):
         return Timing(ttft_s=1.0 + cold, batch_size=len(requests))
 
     def answer(self, requests: Sequence[Any]) -> list[Response]:
-        timing = self.spend("answer", requests, 1.0 + 0.5 * (self.tokens - 1))
-        # All but the first request of a batch stop one token earlier.
+        least = requests[0].decoding.min_new_tokens
+        longest = max(self.tokens, least)
+        timing = self.spend("answer", requests, 1.0 + 0.5 * (longest - 1))
+        # All but the first request of a batch stop one token earlier, where they may.
         return [
             Response(
                 text="x",
-                usage=Usage(completion_tokens=self.tokens - (place > 0), vision_tokens=16),
+                usage=Usage(
+                    completion_tokens=max(self.tokens - (place > 0), least), vision_tokens=16
+                ),
                 timing=timing,
             )
             for place in range(len(requests))

@@ -13,20 +13,22 @@ from tasks.probes.conditions import conditions
 from tasks.probes.energy import find_meter
 
 
-def package(root: Path, name: str, microjoules: int, most: int = 10**9) -> Path:
-    folder = root / name
+def zone(root: Path, folder_name: str, name: str, microjoules: int, most: int = 10**9) -> Path:
+    folder = root / folder_name
     folder.mkdir()
+    (folder / "name").write_text(f"{name}\n")
     (folder / "energy_uj").write_text(f"{microjoules}\n")
     (folder / "max_energy_range_uj").write_text(f"{most}\n")
     return folder
 
 
+def package(root: Path, number: int, microjoules: int, most: int = 10**9) -> Path:
+    return zone(root, f"intel-rapl:{number}", f"package-{number}", microjoules, most)
+
+
 def test_packages_are_added_and_their_parts_are_not(tmp_path: Path):
-    first, second = (
-        package(tmp_path, "intel-rapl:0", 5_000_000),
-        package(tmp_path, "intel-rapl:1", 1_000_000),
-    )
-    package(tmp_path, "intel-rapl:0:0", 77_000_000)  # the cores of package 0
+    first, second = package(tmp_path, 0, 5_000_000), package(tmp_path, 1, 1_000_000)
+    zone(tmp_path, "intel-rapl:0:0", "core", 77_000_000)
     meter = find_meter("cpu", tmp_path)
     assert meter.source == "rapl"
     before = meter.read()
@@ -35,8 +37,25 @@ def test_packages_are_added_and_their_parts_are_not(tmp_path: Path):
     assert meter.read() - before == pytest.approx(3.5)
 
 
+def test_the_whole_machine_isn_t_a_package_beside_what_it_contains(tmp_path: Path):
+    inside = package(tmp_path, 0, 5_000_000)
+    machine = zone(tmp_path, "intel-rapl:1", "psys", 9_000_000)
+    meter = find_meter("cpu", tmp_path)
+    before = meter.read()
+    (inside / "energy_uj").write_text("7000000\n")
+    (machine / "energy_uj").write_text("14000000\n")
+    assert meter.read() - before == pytest.approx(2)
+
+
+def test_the_whole_machine_alone_isn_t_taken_for_a_package(tmp_path: Path):
+    zone(tmp_path, "intel-rapl:0", "psys", 9_000_000)
+    meter = find_meter("cpu", tmp_path)
+    assert (meter.source, meter.read) == ("", None)
+    assert meter.reason == f"not measurable here: {tmp_path} shows no package, only 'psys'"
+
+
 def test_a_counter_that_starts_anew_goes_on(tmp_path: Path):
-    folder = package(tmp_path, "intel-rapl:0", 900_000_000, most=10**9)
+    folder = package(tmp_path, 0, 900_000_000, most=10**9)
     meter = find_meter("cpu", tmp_path)
     before = meter.read()
     (folder / "energy_uj").write_text("100000000\n")
@@ -50,7 +69,7 @@ def test_no_counter_says_why(tmp_path: Path):
 
 
 def test_a_counter_that_can_t_be_read_says_so(tmp_path: Path):
-    (package(tmp_path, "intel-rapl:0", 1) / "energy_uj").unlink()
+    (package(tmp_path, 0, 1) / "energy_uj").unlink()
     meter = find_meter("cpu", tmp_path)
     assert meter.read is None
     assert "energy_uj can't be read" in meter.reason

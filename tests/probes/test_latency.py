@@ -29,7 +29,7 @@ from tasks.probes.latency import LatencyProbe
 from tasks.probes.latency_metrics import MEASURED, SIZES, latency_metrics, round_scores
 from tests.probes.clockwork import Clock, Clockwork
 
-OPTIONS = {"rounds": 4, "batch_rounds": 3, "batch_sizes": [1, 2]}
+OPTIONS = {"rounds": 4, "batch_rounds": 3, "batch_sizes": [1, 2], "fixed_length": False}
 
 
 def measured(

@@ -56,7 +56,7 @@ def test_a_full_queue_goes_in_full_batches(clock: Clock):
     found = served(clock, [0.0] * 5)
     assert [one.batch for one in found] == [2, 2, 2, 2, 1]
     assert throughput_scores(found) == pytest.approx(
-        {"requests_per_s": 5 / 5.5, "tokens_per_s": 15 / 5.5}
+        {"requests_per_s": 5 / 5.5, "tokens_per_s": 15 / 5.5, "completion_tokens": 3}
     )
 
 

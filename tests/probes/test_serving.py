@@ -14,7 +14,7 @@ from tasks.probes.energy import Meter
 from tasks.probes.serving import ServingProbe
 from tests.probes.clockwork import Clock, Clockwork
 
-OPTIONS = {"queries": 5, "episodes": 2, "episode_queries": 12, "batch": 4}
+OPTIONS = {"queries": 5, "episodes": 2, "episode_queries": 12, "batch": 4, "fixed_length": False}
 
 
 def measured(
@@ -126,6 +126,13 @@ def test_warm_up_is_thrown_away_for_every_size_of_a_batch(clock: Clock, context:
     found = values(result(Clockwork(clock, cold=2), context, rate=1.0))
     assert found["answer_single_stream_latency_p99"] == pytest.approx(3.0)
     assert found["answer_server_latency_p99"] < 50
+
+
+def test_the_last_batch_of_an_episode_is_warmed_up_too(clock: Clock, context: ProbeContext):
+    found = values(
+        result(Clockwork(clock, cold=2), context, scenarios=["offline"], episode_queries=10)
+    )
+    assert found["answer_offline_requests_per_s"] == pytest.approx(10 / (3 * 3))  # of 4, 4 and 2
 
 
 def resumed(

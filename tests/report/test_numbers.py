@@ -11,11 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.costs import QUANTITIES, CostBuilder, Spread, readable, task_costs
+from harness.costs import (
+    QUANTITIES,
+    Batches,
+    CostBuilder,
+    Spread,
+    readable,
+    task_costs,
+    timing_notes,
+)
 from harness.errors import UnknownNameError
 from harness.leaderboard import Cell, Column
 from harness.records import (
     DatasetInfo,
+    First,
     Identity,
     MetricSpec,
     MetricValue,
@@ -57,7 +66,65 @@ def test_spreads_are_quantiles_of_what_a_response_takes(seconds: list[float], ba
         builder.add(StoredResponse(timing=Timing(total_s=total, batch_size=batch)))
     spread = builder.costs()["seconds"]
     expected = np.quantile(np.array(seconds) / batch, (0.1, 0.5, 0.9))
-    assert spread == pytest.approx((len(seconds), *expected))
+    assert spread[:4] == pytest.approx((len(seconds), *expected))
+    assert spread.batches == Batches(size=batch, left_out=0, first=None)
+
+
+def _timed(count: int, total: float, size: int, first: First | None = None) -> list[StoredResponse]:
+    timing = Timing(ttft_s=total / 2, total_s=total, batch_size=size, first=first)
+    return [StoredResponse(timing=timing)] * count
+
+
+def _costs(*groups: list[StoredResponse]) -> dict[str, Spread]:
+    builder = CostBuilder()
+    for group in groups:
+        for response in group:
+            builder.add(response)
+    return dict(builder.costs())
+
+
+USUAL = _timed(4, 2.0, 4)
+COLD = _timed(8, 80.0, 8, First.KIND)
+RESIZED = _timed(3, 9.0, 3, First.SIZE)
+
+
+def test_first_batches_are_left_out_where_there_are_usual_ones():
+    for found in (_costs(COLD, RESIZED, USUAL), _costs(USUAL, RESIZED, COLD)):
+        batches = Batches(size=4, left_out=11, first=None)
+        assert found["seconds"] == Spread(4, 0.5, 0.5, 0.5, batches)
+        assert found["ttft"] == Spread(4, 1.0, 1.0, 1.0, batches)
+
+
+def test_a_first_batch_of_its_size_stands_in_before_a_process_s_first():
+    batches = Batches(size=3, left_out=8, first=First.SIZE)
+    assert _costs(COLD, RESIZED)["seconds"] == Spread(3, 3.0, 3.0, 3.0, batches)
+
+
+def test_where_there_is_only_a_first_batch_its_time_is_called_cold():
+    found = _costs(COLD)["seconds"]
+    assert found == Spread(8, 10.0, 10.0, 10.0, Batches(size=8, left_out=0, first=First.KIND))
+    assert timing_notes({"a": found, "b": found}) == [
+        "cold: times of first batches alone, with loading and compiling in them: a, b"
+    ]
+
+
+def test_counts_of_first_batches_count():
+    usage = Usage(completion_tokens=3)
+    responses = [StoredResponse(usage=usage, timing=one.timing) for one in COLD + USUAL]
+    assert _costs(responses)["completion_tokens"] == Spread(12, 3, 3, 3)
+
+
+def test_the_size_of_batches_is_that_of_most_responses():
+    assert _costs(_timed(9, 1.0, 8), _timed(3, 1.0, 3))["seconds"].batches.size == 8
+
+
+def test_times_of_different_batch_sizes_are_said_not_to_compare():
+    found = {"a": _costs(USUAL), "b": _costs(_timed(2, 1.0, 1)), "c": _costs(USUAL)}
+    assert timing_notes({name: costs["seconds"] for name, costs in found.items()}) == [
+        "times are of batches of different sizes and do not compare: 1 (b), 4 (a, c)"
+    ]
+    assert timing_notes({"a": found["a"]["seconds"], "c": found["c"]["seconds"]}) == []
+    assert timing_notes({"a": Spread(3, 1, 1, 1), "b": Spread(9, 1, 1, 1)}) == []
 
 
 def test_what_is_not_known_is_absent_and_never_zero():
@@ -77,7 +144,7 @@ def test_costs_of_a_stored_task(make_run: MakeRun):
     costs = task_costs(run, "toy-questions")
     assert costs["vision_tokens"] == Spread(16, 4, 4, 4)
     assert costs["prompt_tokens"].p50 == 17.5
-    assert costs["seconds"].p50 == pytest.approx(0.02 * 8.5)
+    assert costs["seconds"].p50 == pytest.approx(0.02 * 9)  # of all but the first
     with pytest.raises(UnknownNameError, match="toy-questions"):
         task_costs(run, "toy-question")
 

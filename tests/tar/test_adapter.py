@@ -85,6 +85,18 @@ def test_a_golden_picture_gives_the_golden_answer(build: Build, scale: int, case
     assert response.usage.completion_tokens == len(ids)
 
 
+def test_no_answer_ends_before_it_may(build: Build):
+    """Every id but a few ends an answer, so that only the bound keeps one going."""
+    adapter = build()
+    model = adapter._parts.language.model
+    model.generation_config.eos_token_id = list(range(3, model.config.vocab_size))
+    for least, tokens in ((0, range(1, 5)), (5, range(5, 6))):
+        decoding = TextDecoding(max_new_tokens=5, min_new_tokens=least)
+        request = AnswerRequest(prompt=QUESTION, images=(picture(),), decoding=decoding)
+        (response,) = adapter.answer([request])
+        assert response.usage.completion_tokens in tokens
+
+
 def test_answers_depend_on_the_request_alone(build: Build):
     adapter = build(image_tokens="sampled")
     decoding = TextDecoding(max_new_tokens=8, temperature=0.9, top_p=0.9)
@@ -298,6 +310,24 @@ def test_work_of_components_is_counted_by_phase(build: Build):
     tokens = answer.usage.completion_tokens
     decoded = counted["llm/decode"].calls if "llm/decode" in counted else 0
     assert decoded in (tokens - 1, tokens)
+
+
+def test_weights_of_towers_are_those_that_are_computed_with(build: Build):
+    """Against autograd: a weight that took no part has no gradient."""
+    adapter = build()
+    with adapter.watch_components(count=True) as counted:
+        adapter.reconstruct([ReconstructRequest(image=picture())])
+    tok = adapter._parts.ta_tok
+    tok.requires_grad_(True)
+    pixels = torch.rand(1, 3, tok.image_size, tok.image_size)
+    tok.encoder(pixels, tok.settings.select_layer).sum().backward()
+    tower = tok.decoder.vision_model
+    width = tower.embeddings.patch_embedding.in_features
+    tower(torch.rand(1, 4, width)).sum().backward()
+    for name, module in (("ta_tok_encode", tok.encoder), ("ta_tok_decode", tower)):
+        used = sum(one.nbytes for one in module.parameters() if one.grad is not None)
+        assert 0 < counted[name].weight_bytes == used
+        assert used < sum(one.nbytes for one in module.parameters())
 
 
 def test_a_prefill_fills_the_cache_of_the_account(build: Build):

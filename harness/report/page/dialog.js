@@ -11,6 +11,7 @@ const UNITS = {
   ttft_s: "s to the first token",
   total_s: "s for the batch",
   batch_size: "in the batch",
+  first: "the batch is the first of its",
   prompt_tokens: "prompt tokens",
   vision_tokens: "vision tokens",
   completion_tokens: "answer tokens",
@@ -164,7 +165,7 @@ export class SampleDialog {
   cost(known) {
     const entries = Object.entries({ ...known.usage, ...known.timing }).map(([name, value]) => [
       UNITS[name] ?? name,
-      Number(value.toPrecision(3)).toLocaleString("en"),
+      typeof value === "number" ? Number(value.toPrecision(3)).toLocaleString("en") : value,
     ]);
     if (known.finish && known.finish !== "stop") entries.unshift(["ended by", known.finish]);
     return entries.length > 0 ? [facts(entries)] : [];
