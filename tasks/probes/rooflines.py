@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.components import ComponentWork
+from harness.errors import AdapterError
 from harness.records import Record
 from harness.torch_support import Peaks
 
@@ -67,11 +68,15 @@ def costs(
         wall: Seconds of the batch, end to end.
 
     Raises:
-        ValueError: The two passes didn't run the same calls.
+        AdapterError: The two passes didn't run the same calls.
     """
     calls = [{name: work.calls for name, work in one.items()} for one in (timed, counted)]
     if calls[0] != calls[1]:
-        raise ValueError(f"components ran differently when timed and counted: {calls}")
+        raise AdapterError(
+            f"components ran differently when timed and counted: {calls}",
+            "leave fixed_length on, so that rounding can't end an answer elsewhere; where it "
+            "can't be held, equal requests must have equal answers",
+        )
     return {name: _cost(timed[name], counted[name], peaks, wall) for name in timed}
 
 

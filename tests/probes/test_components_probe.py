@@ -10,7 +10,7 @@ import pytest
 
 from harness.adapter import ModelAdapter
 from harness.components import ComponentWork
-from harness.errors import CapabilityError, SpecError
+from harness.errors import AdapterError, CapabilityError, SpecError
 from harness.records import Capability, ScoredSample, TaskResult
 from harness.task import ProbeContext
 from harness.torch_support import Peaks
@@ -92,7 +92,7 @@ def test_whole_requests_are_held_to_their_wall_time():
 
 
 def test_passes_that_ran_differently_aren_t_compared():
-    with pytest.raises(ValueError, match="ran differently"):
+    with pytest.raises(AdapterError, match="ran differently"):
         costs(TIMED, {"tower": COUNTED["tower"]}, PEAKS, wall=2.0)
 
 
