@@ -227,10 +227,10 @@ def plainly(
     special = model.config.special_token_ids
     stops = {special.chat_end_eos, special.im_start, *decoding.stop_ids}
     while len(ids) < decoding.max_new_tokens:
-        logits = session.logits()[0].clone()
+        logits = session.logits().clone()
         if len(ids) < decoding.min_new_tokens:
-            logits[sorted(stops)] = -torch.inf
-        ids.append(choose(logits, decoding, ids, generator))
+            logits[:, sorted(stops)] = -torch.inf
+        ids += choose(logits, [Choice(decoding, ids, generator)])
         if ids[-1] in stops:
             break
         session.append([ids[-1]])
