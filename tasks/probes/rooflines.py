@@ -74,13 +74,8 @@ def costs(
     if calls[0] != calls[1]:
         raise AdapterError(
             f"components ran differently when timed and counted: {calls}",
-<<<<<<< HEAD
-            "leave fixed_length on, so that rounding can't end an answer elsewhere; an adapter that "
-            "can't hold answers to a length must give equal ones to equal requests",
-=======
             "leave fixed_length on, so that rounding can't end an answer elsewhere; where it "
             "can't be held, equal requests must have equal answers",
->>>>>>> wip-probes3
         )
     return {name: _cost(timed[name], counted[name], peaks, wall) for name in timed}
 
