@@ -5,7 +5,6 @@ Importing this module imports neither torch nor transformers: `cheers-bench list
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -20,10 +19,7 @@ from harness.records import (
     ModelCard,
     Request,
     Response,
-    Timing,
-    Usage,
 )
-from harness.seeds import stream_seed
 from harness.torch_support import (
     as_stated,
     choose_device,
@@ -41,7 +37,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from harness.components import ComponentWork
-    from model_adapters.hf_vlm.answering import Answer
     from model_adapters.hf_vlm.inputs import Inputs
 
 __all__ = ["HFVisionLanguage"]
@@ -147,44 +142,17 @@ class HFVisionLanguage(ModelAdapter):
     @as_stated
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding. Beams are searched row by row."""
-        from model_adapters.hf_vlm.answering import searches_alone
+        from model_adapters.hf_vlm.responses import answered
 
-        if searches_alone(requests[0].decoding) and len(requests) > 1:
-            return [self._answered([request])[0] for request in requests]
-        return self._answered(requests)
-
-    def _answered(self, requests: Sequence[AnswerRequest]) -> list[Response]:
-        from model_adapters.hf_vlm.answering import decode
-
-        start = time.perf_counter()
-        inputs = self._inputs(requests)
-        seeds = [stream_seed(request.seed, "sampling") for request in requests]
-        answers = decode(self._checkpoint, inputs, requests[0].decoding, seeds, self._device)
-        timing = Timing(
-            ttft_s=None if answers.first is None else answers.first - start,
-            total_s=time.perf_counter() - start,
-            batch_size=len(requests),
-        )
-        return [
-            self._response(answer, inputs, row, timing) for row, answer in enumerate(answers.rows)
-        ]
+        return answered(self._checkpoint, self._inputs, requests, self._device)
 
     @guards_memory
     @as_stated
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation; each prompt and its pictures are read once."""
-        from model_adapters.hf_vlm.likelihood import loglikelihoods
+        from model_adapters.hf_vlm.responses import scored
 
-        start = time.perf_counter()
-        inputs = self._inputs(requests)
-        found = loglikelihoods(
-            self._checkpoint, inputs, [request.continuations for request in requests]
-        )
-        timing = Timing(total_s=time.perf_counter() - start, batch_size=len(requests))
-        return [
-            Response(loglikelihoods=values, usage=_usage(inputs, row), timing=timing)
-            for row, values in enumerate(found)
-        ]
+        return scored(self._checkpoint, self._inputs, requests)
 
     def vision_tokens(self, width: int, height: int) -> VisionTokens:
         """Account of one picture, from what the processor makes of a black one of that size."""
@@ -224,19 +192,3 @@ class HFVisionLanguage(ModelAdapter):
             [request.images for request in requests],
             self._device,
         )
-
-    def _response(self, answer: Answer, inputs: Inputs, row: int, timing: Timing) -> Response:
-        return Response(
-            text=answer.text,
-            finish_reason=answer.finish,
-            usage=_usage(inputs, row, completion_tokens=answer.tokens),
-            timing=timing,
-        )
-
-
-def _usage(inputs: Inputs, row: int, completion_tokens: int | None = None) -> Usage:
-    return Usage(
-        prompt_tokens=inputs.text_tokens(row),
-        completion_tokens=completion_tokens,
-        vision_tokens=inputs.vision_tokens[row],
-    )

@@ -30,7 +30,6 @@ from harness.records import (
     Timing,
     Usage,
 )
-from harness.seeds import stream_seed
 from harness.torch_support import (
     Part,
     as_stated,
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from harness.components import ComponentWork
-    from model_adapters.hf_vlm.answering import Answer
     from model_adapters.hf_vlm.inputs import Inputs
     from model_adapters.tar.detokenizers import Detokenizer
     from model_adapters.tar.drawing import Drawn
@@ -201,42 +199,19 @@ class TarAdapter(ModelAdapter):
     @as_stated
     def answer(self, requests: Sequence[AnswerRequest]) -> list[Response]:
         """Answer a batch; requests share one decoding. Beams are searched row by row."""
-        from model_adapters.hf_vlm.answering import searches_alone
-
-        if searches_alone(requests[0].decoding) and len(requests) > 1:
-            return [self._answered([request])[0] for request in requests]
-        return self._answered(requests)
-
-    def _answered(self, requests: Sequence[AnswerRequest]) -> list[Response]:
-        from model_adapters.hf_vlm.answering import decode
+        from model_adapters.hf_vlm.responses import answered
         from model_adapters.tar.speaking import speaker
 
-        start = time.perf_counter()
-        inputs = self._inputs(requests)
-        seeds = [stream_seed(request.seed, "sampling") for request in requests]
-        language, decoding = self._parts.language, requests[0].decoding
-        answers = decode(speaker(language), inputs, decoding, seeds, self._device)
-        timing = _timing(start, len(requests), answers.first)
-        return [
-            _text_response(answer, inputs, row, timing) for row, answer in enumerate(answers.rows)
-        ]
+        return answered(speaker(self._parts.language), self._inputs, requests, self._device)
 
     @guards_memory
     @as_stated
     def loglikelihood(self, requests: Sequence[LogLikelihoodRequest]) -> list[Response]:
         """Score every continuation; each prompt and its pictures are read once."""
-        from model_adapters.hf_vlm.likelihood import loglikelihoods
+        from model_adapters.hf_vlm.responses import scored
         from model_adapters.tar.speaking import speaker
 
-        start = time.perf_counter()
-        inputs = self._inputs(requests)
-        continuations = [request.continuations for request in requests]
-        found = loglikelihoods(speaker(self._parts.language), inputs, continuations)
-        timing = _timing(start, len(requests))
-        return [
-            Response(loglikelihoods=values, usage=_usage(inputs, row), timing=timing)
-            for row, values in enumerate(found)
-        ]
+        return scored(speaker(self._parts.language), self._inputs, requests)
 
     @guards_memory
     @as_stated
@@ -339,23 +314,6 @@ def _timing(start: float, count: int, first: float | None = None) -> Timing:
         ttft_s=None if first is None else first - start,
         total_s=time.perf_counter() - start,
         batch_size=count,
-    )
-
-
-def _usage(inputs: Inputs, row: int, completion_tokens: int | None = None) -> Usage:
-    return Usage(
-        prompt_tokens=inputs.text_tokens(row),
-        completion_tokens=completion_tokens,
-        vision_tokens=inputs.vision_tokens[row],
-    )
-
-
-def _text_response(answer: Answer, inputs: Inputs, row: int, timing: Timing) -> Response:
-    return Response(
-        text=answer.text,
-        finish_reason=answer.finish,
-        usage=_usage(inputs, row, answer.tokens),
-        timing=timing,
     )
 
 

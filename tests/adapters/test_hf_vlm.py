@@ -38,7 +38,7 @@ from harness.records import (
 from harness.run import execute
 from harness.run.contract import check_response
 from harness.runspec import ModelRef, RunSpec, TaskRef
-from model_adapters.hf_vlm import answering
+from model_adapters.hf_vlm import responses
 from model_adapters.hf_vlm.adapter import HFVisionLanguage
 from tasks.probes.inputs import picture
 from tests.adapters.tiny_vlms import CONTEXT, EOS, FAMILIES, save_tiny_vlm
@@ -605,7 +605,7 @@ def test_memory_that_runs_out_is_told_in_the_harness_s_words(
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(answering, "decode", full)
+    monkeypatch.setattr(responses, "decode", full)
     with pytest.raises(OutOfMemoryError, match=r"3 requests.*\n.*--batch-size"):
         adapter.answer(questions(1))
 
