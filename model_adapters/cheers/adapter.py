@@ -96,9 +96,10 @@ class CheersAdapter(ModelAdapter):
         slots: Answers decoded at once. Where given, four times as many requests are taken in one
             call, and each answer that ends makes room for the next; by default a call is decoded
             as a whole.
-        compile: Mode of `torch.compile` for VAE decoder, decoder projector, tower and head: `off`,
-            `default`, `max-autotune-no-cudagraphs`, and with CUDA graphs `reduce-overhead` and
-            `max-autotune`.
+        compile: Mode of `torch.compile` for VAE decoder, decoder projector, tower and head, and for
+            the backbone's passes over a token and an image: `off`, `default`,
+            `max-autotune-no-cudagraphs`, and with CUDA graphs (but not in the backbone)
+            `reduce-overhead` and `max-autotune`.
         attention: Kernel that attention prefers: `auto`, `flash`, `efficient`, `cudnn`, `math`.
         channels_last: Whether convolutions store their channels last.
 
