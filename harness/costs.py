@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from harness.records import First, StoredResponse, Timing
+from harness.records import USUAL_FIRST, First, StoredResponse, Timing
 
 __all__ = [
     "QUANTITIES",
@@ -82,9 +82,6 @@ QUANTITIES = {
 """What is measured, in the order in which it's shown."""
 
 
-_USUAL_FIRST = (None, First.SIZE, First.KIND)  # the usual batches, and those that stand in
-
-
 class CostBuilder:
     """Gathers the costs of a stream of responses, 8 bytes a number.
 
@@ -133,8 +130,8 @@ class _Times:
     """One time of many responses, those of first batches apart."""
 
     def __init__(self) -> None:
-        self._values = {first: array("d") for first in _USUAL_FIRST}
-        self._sizes = {first: Counter[int]() for first in _USUAL_FIRST}
+        self._values = {first: array("d") for first in USUAL_FIRST}
+        self._sizes = {first: Counter[int]() for first in USUAL_FIRST}
 
     def add(self, timing: Timing, seconds: float | None) -> None:
         if seconds is not None:
@@ -142,7 +139,7 @@ class _Times:
             self._sizes[timing.first][timing.batch_size] += 1
 
     def spread(self) -> Spread | None:
-        known = [first for first in _USUAL_FIRST if self._values[first]]
+        known = [first for first in USUAL_FIRST if self._values[first]]
         if not known:
             return None
         counted = known[0]

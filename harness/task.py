@@ -76,6 +76,22 @@ class Task(abc.ABC):
             )
         return value
 
+    def switch(self, option: str) -> bool:
+        """An option that is on or off.
+
+        Args:
+            option: Name of the option.
+
+        Raises:
+            SpecError: It's something else.
+        """
+        value = self.options[option]
+        if not isinstance(value, bool):
+            raise SpecError(
+                f"{self.metadata.name}: option {option!r} is {value!r}", "give on or off"
+            )
+        return value
+
     def one_of(self, option: str, known: Collection[str]) -> str:
         """An option that is one of a few names.
 

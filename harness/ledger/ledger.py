@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -22,6 +22,7 @@ from harness.ledger.rows import (
 from harness.ledger.schema import connect
 from harness.names import suggest
 from harness.records import (
+    USUAL_FIRST,
     Outcome,
     Sample,
     ScoredSample,
@@ -84,6 +85,14 @@ class Timings(NamedTuple):
 
     seconds: float
     """Their share of their batches' wall time, summed."""
+
+
+def _most_usual(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows, without what they were the first of, that `USUAL_FIRST` lets count."""
+    for first in USUAL_FIRST:
+        if found := [rest for what, *rest in rows if what == first]:
+            return [tuple(rest) for rest in found]
+    return []
 
 
 def first_row(number: int) -> int:
@@ -206,15 +215,17 @@ class Ledger:
         return Counts(self.total(task) or 0, answered, succeeded, judged)
 
     def timings(self, task: str) -> Timings:
-        """What the task's stored responses cost, for estimates."""
+        """What the task's stored responses cost, for estimates; those of `USUAL_FIRST` count."""
         rows = self._all(
-            "SELECT count(*), total(json_extract(CAST(timing AS TEXT), '$.total_s') / "
+            "SELECT json_extract(CAST(timing AS TEXT), '$.first'), count(*), "
+            "total(json_extract(CAST(timing AS TEXT), '$.total_s') / "
             "json_extract(CAST(timing AS TEXT), '$.batch_size')) FROM responses "
             "WHERE n >= ? AND n < ? AND json_extract(CAST(timing AS TEXT), '$.total_s') "
-            "IS NOT NULL",
+            "IS NOT NULL GROUP BY 1",
             self._range(task),
         )
-        return Timings(*rows[0])
+        usual = _most_usual(rows)
+        return Timings(*usual[0]) if usual else Timings(0, 0.0)
 
     def pending_rows(self, task: str) -> list[tuple[int, str]]:
         """Row number and cluster of every sample without a committed response, in order.
@@ -229,17 +240,19 @@ class Ledger:
         return [(row[0], row[1]) for row in self._all(query, self._range(task))]
 
     def batch_times(self, task: str) -> list[tuple[int, float]]:
-        """Size and wall time in seconds of every batch of a task that was timed, smallest first.
+        """Size and wall time in seconds of the batches of a task that were timed, smallest first.
 
-        Responses of one batch carry the same time to the last digit, which no two batches do.
+        A model's first batches in a process count as `USUAL_FIRST` says. Responses of one batch
+        carry the same time to the last digit, which no two batches do.
         """
         rows = self._all(
-            "SELECT DISTINCT json_extract(CAST(timing AS TEXT), '$.batch_size'), "
+            "SELECT DISTINCT json_extract(CAST(timing AS TEXT), '$.first'), "
+            "json_extract(CAST(timing AS TEXT), '$.batch_size'), "
             "json_extract(CAST(timing AS TEXT), '$.total_s') FROM responses WHERE n >= ? AND n < ? "
-            "AND json_extract(CAST(timing AS TEXT), '$.total_s') IS NOT NULL ORDER BY 1, 2",
+            "AND json_extract(CAST(timing AS TEXT), '$.total_s') IS NOT NULL ORDER BY 2, 3",
             self._range(task),
         )
-        return [(int(size), float(seconds)) for size, seconds in rows]
+        return [(int(size), float(seconds)) for size, seconds in _most_usual(rows)]
 
     def _number(self, task: str) -> int:
         try:

@@ -32,11 +32,20 @@ from harness.records.request import (
     Request,
     TextDecoding,
 )
-from harness.records.response import FinishReason, First, Response, StoredResponse, Timing, Usage
+from harness.records.response import (
+    USUAL_FIRST,
+    FinishReason,
+    First,
+    Response,
+    StoredResponse,
+    Timing,
+    Usage,
+)
 from harness.records.sample import Sample
 
 __all__ = [
     "SCHEMA_VERSION",
+    "USUAL_FIRST",
     "Aggregation",
     "AnswerRequest",
     "Capability",

@@ -10,7 +10,15 @@ from harness.records.base import Record
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FinishReason", "First", "Response", "StoredResponse", "Timing", "Usage"]
+__all__ = [
+    "USUAL_FIRST",
+    "FinishReason",
+    "First",
+    "Response",
+    "StoredResponse",
+    "Timing",
+    "Usage",
+]
 
 
 class FinishReason(StrEnum):
@@ -50,6 +58,11 @@ class First(StrEnum):
 
     SIZE = "size"
     """Of its batch size, after others of its kind: compiling again may be in it."""
+
+
+USUAL_FIRST: tuple[First | None, ...] = (None, First.SIZE, First.KIND)
+"""Whose times count: those of the usual batches, and of the first ones only where there are no
+others, the more usual kind before the other."""
 
 
 class Timing(Record, frozen=True, kw_only=True):

@@ -60,9 +60,9 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the keys and values of all tokens that are kept."""
-        columns = sum(tensor[0, :, 0].nbytes for tensor in (*self.keys, *self.values))
-        return columns * sum(self.lengths)
+        """Bytes allocated for keys and values, without the spare column."""
+        a_column = sum(tensor[:, :, 0].nbytes for tensor in (*self.keys, *self.values))
+        return a_column * (self.keys[0].shape[2] - _SPARE)
 
     def window(self, count: int) -> Window:
         """Room for the next `count` tokens of every row; they are kept only on `commit`.
@@ -80,15 +80,16 @@ class KVCache:
         self.lengths = [have + more for have, more in zip(self.lengths, counts, strict=True)]
         self._window = None
 
-    def select(self, rows: Sequence[int], columns: int = 0) -> KVCache:
+    def select(self, rows: Sequence[int], columns: int | None = None) -> KVCache:
         """A new cache made of these rows, in this order; a row may occur more than once.
 
         Args:
             rows: rows to take.
-            columns: columns that it has room for, at least those of this one.
+            columns: columns that it has room for, at least the tokens of these rows; by default
+                those of this one.
         """
         index = torch.tensor(rows, device=self.keys[0].device)
-        columns = max(columns + _SPARE, self.keys[0].shape[2])
+        columns = self.keys[0].shape[2] if columns is None else columns + _SPARE
         return KVCache(
             [_taken(tensor, index, columns) for tensor in self.keys],
             [_taken(tensor, index, columns) for tensor in self.values],
@@ -157,11 +158,11 @@ class Window:
 
 
 def _taken(tensor: Tensor, rows: Tensor, columns: int) -> Tensor:
-    """Rows of a layer's tensor, each copied once into a tensor that is wide enough."""
+    """Rows of a layer's tensor, each copied once into a tensor of so many columns."""
     _, heads, have, dim = tensor.shape
-    wide = tensor.new_zeros(len(rows), heads, columns, dim)
-    wide[:, :, :have] = tensor[rows]
-    return wide
+    taken = tensor.new_zeros(len(rows), heads, columns, dim)
+    taken[:, :, :have] = tensor[rows, :, :columns]
+    return taken
 
 
 def _widen(tensor: Tensor, columns: int) -> Tensor:

@@ -184,7 +184,9 @@ def _continue(
         if budget < 1:
             return InterleavedResult(ids=ids, images=images, finish_reason="length")
         parked: dict[int, Session] = {}
-        rest = msgspec.structs.replace(decoding, max_new_tokens=budget)
+        rest = msgspec.structs.replace(  # an image began, so the least number was reached
+            decoding, max_new_tokens=budget, min_new_tokens=0
+        )
         (text,) = decode_text(session, [rest], [generator], parked=parked)
         ids += text.ids
         session = parked.get(0)

@@ -25,7 +25,8 @@ from model_adapters.cheers.session import (
 )
 
 CACHED_TOKENS = 32_768
-"""Tokens that the cache of prompts that are run together has room for, and again its copies."""
+"""Tokens that the cache of prompts that are run together has room for, and again that of answers
+behind copies of them."""
 
 LOGITS_AT_ONCE = 512
 """Positions whose logits exist at once: in float32 311 MB of the released vocabulary."""
@@ -58,9 +59,9 @@ def loglikelihood(
         prompts: one per sample; any lengths.
         answers: ids of each sample's answer, at least one.
         ablations: switches.
-        cached_tokens: tokens of prompts and answers, padding included, that are run together.
-            Memory grows with it, not with the number of samples; what is longer by itself is run
-            by itself.
+        cached_tokens: tokens of prompts that are run together, padding included, and again of
+            prompts with their answers. Memory grows with it, not with the number of samples;
+            what is longer by itself is run by itself.
 
     Raises:
         ContextLengthError: a prompt and its answer do not fit the context.
@@ -68,36 +69,30 @@ def loglikelihood(
         ValueError: an answer is empty.
     """
     check_prompts(prompts, model.config)
-    wholes = [
-        prompt_length(prompt, model.config) + len(answer)
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
-    _check(wholes, answers, model.config.text_config.max_position_embeddings)
+    lengths = [prompt_length(prompt, model.config) for prompt in prompts]
+    sizes = [(have, len(answer)) for have, answer in zip(lengths, answers, strict=True)]
+    _check(sizes, model.config.text_config.max_position_embeddings)
     looks, found = Looks(), dict[int, LogLikelihood]()
     same = _equal_prompts(prompts, looks)
-    for group in _fitting([max(wholes[m] for m in members) for members in same], cached_tokens):
+    for group in _fitting([(lengths[members[0]], 0) for members in same], cached_tokens):
         samples = [(row, m) for row, place in enumerate(group) for m in same[place]]
-        session = open_session(
-            model,
-            [prompts[same[place][0]] for place in group],
-            ablations=ablations,
-            room=max(len(answers[m]) for _, m in samples),
-            looks=looks,
-        )
-        for part in _fitting([wholes[m] for _, m in samples], cached_tokens):
+        asked = [prompts[same[place][0]] for place in group]
+        session = open_session(model, asked, ablations=ablations, looks=looks)
+        for part in _fitting([sizes[m] for _, m in samples], cached_tokens):
             rows, members = zip(*(samples[place] for place in part), strict=True)
             scored = _score(session, rows, [answers[m] for m in members])
             found.update(zip(members, scored, strict=True))
     return [found[member] for member in range(len(prompts))]
 
 
-def _check(wholes: Sequence[int], answers: Sequence[Sequence[int]], limit: int) -> None:
-    for row, (whole, answer) in enumerate(zip(wholes, answers, strict=True)):
+def _check(sizes: Sequence[tuple[int, int]], limit: int) -> None:
+    for row, (prompt, answer) in enumerate(sizes):
         if not answer:
             raise ValueError(f"row {row}: the answer is empty; give at least one token")
-        if whole > limit:
+        if prompt + answer > limit:
             raise ContextLengthError(
-                f"row {row}: prompt and answer have {whole} tokens, the context holds {limit}",
+                f"row {row}: prompt and answer have {prompt + answer} tokens, the context holds "
+                f"{limit}",
                 "shorten the prompt",
             )
 
@@ -112,14 +107,20 @@ def _equal_prompts(prompts: Sequence[Prompt], looks: Looks) -> list[list[int]]:
     return list(places.values())
 
 
-def _fitting(lengths: Sequence[int], budget: int) -> Iterator[range]:
-    """Places of neighbours whose tokens, padded to one length, fit the budget; one at least."""
+def _fitting(sizes: Sequence[tuple[int, int]], budget: int) -> Iterator[range]:
+    """Places of neighbours that fit the budget together; one at least.
+
+    Args:
+        sizes: tokens of each one's prompt, and of its answer. Columns are needed for the longest
+            of the prompts and, behind it, the longest of the answers.
+        budget: rows times columns.
+    """
     start = 0
-    while start < len(lengths):
-        end, longest = start + 1, lengths[start]
-        while end < len(lengths):
-            longest = max(longest, lengths[end])
-            if longest * (end + 1 - start) > budget:
+    while start < len(sizes):
+        end, (prompt, answer) = start + 1, sizes[start]
+        while end < len(sizes):
+            prompt, answer = max(prompt, sizes[end][0]), max(answer, sizes[end][1])
+            if (prompt + answer) * (end + 1 - start) > budget:
                 break
             end += 1
         yield range(start, end)
@@ -134,7 +135,7 @@ def _score(
     scores.add(0, session.last[list(rows)][:, None])
     texts = [answer[:-1] for answer in answers]  # the last token is predicted, and not read
     if any(texts):
-        for start, hidden in session.select(rows).read(texts):
+        for start, hidden in session.select(rows, room=max(map(len, texts))).read(texts):
             scores.add(start + 1, hidden)
     return scores.results()
 

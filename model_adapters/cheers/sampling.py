@@ -16,6 +16,9 @@ _USUAL_NUCLEUS = 1024
 """Likeliest tokens that are sorted first for top-p; only where they don't reach it are more."""
 
 
+_NO_NUMBERS = "the logits of a row aren't numbers: no token can be chosen by them"
+
+
 class Decoding(msgspec.Struct, frozen=True, kw_only=True):
     """How to decode one row's text."""
 
@@ -94,7 +97,8 @@ def _nucleus_end(chances: Tensor, reach: float) -> Tensor:
         count *= 8
         first = chances.topk(min(count, vocabulary)).values
     before = first.cumsum(-1, dtype=torch.float64) - first
-    return first.gather(-1, (before < reach).sum(-1, keepdim=True) - 1)
+    last = (before < reach).sum(-1, keepdim=True) - 1
+    return first.gather(-1, last.clamp(min=0))  # none is below where the chances aren't numbers
 
 
 def draw(chances: Tensor, uniforms: Tensor) -> Tensor:
@@ -118,7 +122,7 @@ def draw(chances: Tensor, uniforms: Tensor) -> Tensor:
     reached = (chances * 2.0**40).long().cumsum(-1)
     total = reached[:, -1:]
     if bool((total < 1).any()):
-        raise ValueError("the logits of a row aren't numbers: nothing can be sampled from them")
+        raise ValueError(_NO_NUMBERS)
     target = (uniforms[:, None] * total).long().minimum(total - 1)
     return torch.searchsorted(reached, target, right=True)[:, 0]
 
@@ -145,14 +149,17 @@ def choose(logits: Tensor, rows: Sequence[Choice]) -> list[int]:
         rows: what else decides.
 
     Raises:
-        ValueError: sampling was asked for without a generator, or from what aren't numbers.
+        ValueError: sampling was asked for without a generator, or logits aren't numbers.
     """
     if any(row.decoding.repetition_penalty != 1.0 for row in rows):
         each = zip(logits, rows, strict=True)
         logits = torch.stack(
             [penalise(own, r.generated, r.decoding.repetition_penalty) for own, r in each]
         )
-    tokens: list[int] = logits.argmax(-1).tolist()
+    likeliest = logits.max(-1)
+    if bool(likeliest.values.isnan().any()):  # one NaN is the largest of a row
+        raise ValueError(_NO_NUMBERS)
+    tokens: list[int] = likeliest.indices.tolist()
     for places in _alike(rows):
         uniforms = torch.tensor([_uniform(rows[place]) for place in places], dtype=torch.float64)
         chances = probabilities(logits[places], rows[places[0]].decoding)

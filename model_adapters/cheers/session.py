@@ -136,11 +136,19 @@ class Session:
         cache = self.cache.join(other.cache)
         return Session(self.model, cache, torch.cat((self.last, other.last)), guided=False)
 
-    def select(self, samples: Sequence[int]) -> Session:
-        """A session of these samples, in this order; a sample may occur more than once."""
+    def select(self, samples: Sequence[int], room: int | None = None) -> Session:
+        """A session of these samples, in this order; a sample may occur more than once.
+
+        Args:
+            samples: samples to take.
+            room: tokens behind the longest of them that there are columns for; by default
+                there are as many columns as here.
+        """
         twins = [self.samples + sample for sample in samples] if self.guided else []
         rows = [*samples, *twins]
-        return Session(self.model, self.cache.select(rows), self.last[rows], guided=self.guided)
+        columns = None if room is None else max(self.cache.lengths[row] for row in rows) + room
+        cache = self.cache.select(rows, columns)
+        return Session(self.model, cache, self.last[rows], guided=self.guided)
 
 
 @torch.no_grad()

@@ -117,12 +117,12 @@ def read_workload(probe: Probe) -> Workload:
     """The workload of a probe's options of the same names.
 
     Raises:
-        SpecError: One is no whole number, or below 1.
+        SpecError: One is no whole number, or below 1, or neither on nor off.
     """
     return Workload(
         image_size=probe.whole("image_size", least=1),
         max_new_tokens=probe.whole("max_new_tokens", least=1),
-        fixed_length=probe.options["fixed_length"] is True,
+        fixed_length=probe.switch("fixed_length"),
         steps=None if probe.options["steps"] is None else probe.whole("steps", least=1),
     )
 

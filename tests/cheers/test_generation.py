@@ -331,6 +331,18 @@ def test_an_image_that_the_model_begins_itself(model: CheersModel, noise: list[T
     torch.testing.assert_close(result.images[0].latents, drawn.latents, rtol=1e-3, atol=1e-3)
 
 
+def test_a_least_length_is_of_the_whole_and_not_of_each_text(
+    model: CheersModel, noise: list[Tensor]
+) -> None:
+    eager, decoding = force(model, SPECIAL.im_start), Decoding(max_new_tokens=10, min_new_tokens=6)
+    (result,) = generate_interleaved(
+        eager, [Prompt([1, 2, 3])], lambda _, k: noise[k], ImageSettings(steps=2), decoding
+    )
+    start, end = SPECIAL.im_start, SPECIAL.im_end
+    assert result.ids.index(start) == 6
+    assert result.ids[7:] == [end, start]
+
+
 def force(model: CheersModel, token: int):
     """A model like this one that always predicts one token: its hidden state is constant."""
     eager = lively_model(model.config)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from model_adapters.cheers.cache import KVCache
 from model_adapters.cheers.likelihood import loglikelihood
 from model_adapters.cheers.model import CheersModel
 from model_adapters.cheers.prefix import apart
@@ -71,6 +72,31 @@ def test_memory_of_long_texts_is_not_quadratic(reader: CheersModel) -> None:
     short, long = largest(reader, 500), largest(reader, 2000)
     assert long < 4.5 * short
     assert long < 2000 * 2000 / 4
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[(400, 1), *[(10, 3)] * 80], [(500, 1), (5, 500), (5, 500)], [(30, 2 + n) for n in range(60)]],
+    ids=["one long prompt", "long prompt, long answer", "many answers"],
+)
+def test_caches_stay_within_the_budget(
+    reader: CheersModel, monkeypatch: pytest.MonkeyPatch, lengths: list[tuple[int, int]]
+) -> None:
+    seen, real = list[int](), KVCache.__init__
+
+    def noted(self: KVCache, keys: list[Tensor], *rest: Any) -> None:
+        rows, _, columns, _ = keys[0].shape
+        seen.append(rows * (columns - 1))
+        real(self, keys, *rest)
+
+    monkeypatch.setattr(KVCache, "__init__", noted)
+    prompts = [Prompt(text(have, have)) for have, _ in lengths]
+    answers = [text(count, place) for place, (_, count) in enumerate(lengths)]
+    bounded = loglikelihood(reader, prompts, answers, cached_tokens=1200)
+    assert max(seen) <= 1200
+    monkeypatch.undo()
+    for ours, theirs in zip(bounded, loglikelihood(reader, prompts, answers), strict=True):
+        assert ours.tokens == pytest.approx(theirs.tokens, abs=1e-4)
 
 
 def test_a_mask_has_nothing_of_its_size_beside_it() -> None:

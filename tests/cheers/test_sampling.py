@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -100,9 +102,21 @@ def test_nothing_without_a_chance_is_drawn() -> None:
     assert draw(tiny, ends[1:2]).tolist() == [99_998]
 
 
-def test_logits_that_are_no_numbers_are_an_error() -> None:
-    row = Choice(Decoding(temperature=1.0), [], torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("cut", [{}, {"top_p": 0.5}, {"top_k": 2}, {"top_p": 0.5, "top_k": 2}])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_no_numbers_are_an_error(temperature: float, cut: dict[str, Any]) -> None:
+    row = Choice(Decoding(temperature=temperature, **cut), [], torch.Generator().manual_seed(0))
     logits = some_logits(2, 6)
     logits[1, 2] = torch.nan
     with pytest.raises(ValueError, match="aren't numbers"):
         choose(logits, [row, row])
+
+
+@pytest.mark.parametrize("cut", [{"top_p": 0.5}, {"top_k": 2}, {}])
+def test_chances_that_are_no_numbers_are_an_error_too(cut: dict[str, Any]) -> None:
+    """Infinite logits are numbers, and the chances by them aren't."""
+    row = Choice(Decoding(temperature=1.0, **cut), [], torch.Generator().manual_seed(0))
+    logits = some_logits(1, 6)
+    logits[0, 2] = torch.inf
+    with pytest.raises(ValueError, match="aren't numbers"):
+        choose(logits, [row])

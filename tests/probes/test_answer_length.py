@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness.errors import CapabilityError
+from harness.errors import CapabilityError, SpecError
 from harness.records import AnswerRequest, Capability, Response, ScoredSample, TaskResult, Usage
 from harness.task import ProbeContext
 from tasks.probes.bench import Bench
@@ -143,3 +143,9 @@ def test_requests_ask_for_the_length_only_where_it_is_fixed():
     asked = [load.request(Capability.ANSWER, 0, 0) for load in (fixed, free)]
     assert all(isinstance(request, AnswerRequest) for request in asked)
     assert [request.decoding.min_new_tokens for request in asked] == [3, 0]
+
+
+@pytest.mark.parametrize("given", [1, "fixed", None])
+def test_a_length_is_fixed_or_not(given: Any):
+    with pytest.raises(SpecError, match="'fixed_length' is"):
+        LatencyProbe({"fixed_length": given})
