@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 from harness.conformance.records import NotApplicable, WrongError
 from harness.conformance.subject import Subject
@@ -18,6 +19,9 @@ __all__ = ["cancellation"]
 
 _MOMENTS = (0.3, 0.7)
 """When the calls are interrupted, in shares of the time that they take."""
+
+_SOON = 0.001
+"""Seconds after which an interruption that came at a bad moment comes again."""
 
 _LEAST = 0.05
 """Seconds that calls are repeated for, so that quick ones can be hit."""
@@ -82,7 +86,10 @@ def _alarm(after: float) -> Iterator[list[bool]]:
     """
     rung: list[bool] = []
 
-    def ring(*_: Any) -> None:
+    def ring(_: int, frame: FrameType | None) -> None:
+        if _is_logging(frame):
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
         rung.append(True)
         raise KeyboardInterrupt
 
@@ -94,6 +101,17 @@ def _alarm(after: float) -> Iterator[list[bool]]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *others)
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    """Whether a message is being logged: Python's lock on that isn't always given back after an
+    exception from a signal, and the process, which goes on here, would wait for it for ever.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__") == logging.__name__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _in_main_thread() -> bool:
