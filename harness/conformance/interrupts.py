@@ -104,8 +104,10 @@ def _alarm(after: float) -> Iterator[list[bool]]:
 
 
 def _is_logging(frame: FrameType | None) -> bool:
-    """Whether a message is being logged: Python's lock on that isn't always given back after an
-    exception from a signal, and the process, which goes on here, would wait for it for ever.
+    """Whether a message is being logged.
+
+    Python's lock on logging isn't always given back after an exception from a signal, and other
+    threads of this process, which goes on, would wait for it for ever.
     """
     while frame is not None:
         if frame.f_globals.get("__name__") == logging.__name__:
