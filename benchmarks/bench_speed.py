@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from benchmarks.midsize import midsize_model, random_prompts, small_model
-from benchmarks.ratios import compare
+from benchmarks.ratios import apart, compare
 from model_adapters.cheers import (
     CheersModel,
     Decoding,
@@ -47,11 +47,6 @@ def plain() -> CheersModel:
 def drawn(model: CheersModel) -> Tensor:
     prompts = random_prompts(model.config, 1, drawing=True)
     return generate_image(model, prompts, [image_noise(model.config, 0)], SETTINGS)[0].latents
-
-
-def apart(a: Tensor, b: Tensor) -> float:
-    """Largest difference, relative to the largest value."""
-    return float((a - b).abs().max() / b.abs().max())
 
 
 def test_channels_last(benchmark: BenchmarkFixture, plain: CheersModel):

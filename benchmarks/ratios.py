@@ -6,11 +6,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-__all__ = ["Ratio", "compare"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Ratio", "apart", "compare"]
 
 
 class Ratio(NamedTuple):
@@ -47,6 +50,11 @@ def compare(
     benchmark.extra_info.update(ratio._asdict())
     benchmark.pedantic(fast, rounds=1, iterations=1)
     return ratio
+
+
+def apart(a: Tensor, b: Tensor) -> float:
+    """Largest difference of two sides' results, relative to the second's largest value."""
+    return float((a - b).abs().max() / b.abs().max())
 
 
 def _seconds(side: Callable[[], object], clock: Callable[[], float]) -> float:
